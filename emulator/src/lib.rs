@@ -1,0 +1,1 @@
+//! The official Firestore emulator, for tests.

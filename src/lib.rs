@@ -1,0 +1,1 @@
+//! Encrypting persistence for Cloud Firestore.
