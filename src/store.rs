@@ -1,0 +1,102 @@
+//! Floor 3: documents in a database. Knows paths and values, never keys.
+
+mod document;
+mod firestore;
+mod memory;
+
+pub use document::{
+    Commit, Document, FieldMask, Fields, ListPage, ListRequest, Precondition, Time, Value, ValueType, Write,
+    WriteKind,
+};
+pub use firestore::FirestoreStore;
+pub use memory::MemoryStore;
+
+use async_trait::async_trait;
+
+use crate::bytes::DocumentPath;
+
+/// A database of documents: Cloud Firestore, or memory for tests.
+///
+/// One contract suite (`tests/store_contract.rs`) runs over every implementation in this crate; an
+/// implementation of your own must keep the same promises.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Reads documents, in the order asked for; an absent one is `None`. With a mask only the
+    /// named fields travel; an empty mask asks for existence and times alone.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the database cannot be reached, or refuses.
+    async fn read(
+        &self,
+        paths: &[DocumentPath],
+        mask: Option<&FieldMask>,
+    ) -> Result<Vec<Option<Document>>, StoreError>;
+
+    /// Applies all writes at once, or none.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where a precondition does not hold, [`StoreError::NotFound`] where
+    /// one asks for a document that is not there.
+    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError>;
+
+    /// One page of a collection's documents, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the database cannot be reached, or refuses.
+    async fn list(&self, request: &ListRequest) -> Result<ListPage, StoreError>;
+}
+
+/// Why the database did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A precondition does not hold: the document exists already, or changed since it was read.
+    #[error(
+        "{document} is not in the state that the write was made for: {reason}; read it again and decide anew"
+    )]
+    Conflict {
+        /// The document's path; with several writes in one commit, as the database names it.
+        document: String,
+        /// What the database said.
+        reason: String,
+    },
+    /// The document is not there, and the write needs it.
+    #[error("{document} does not exist")]
+    NotFound {
+        /// The document's path; with several writes in one commit, as the database names it.
+        document: String,
+    },
+    /// The database refuses the request itself; sending it again does not help.
+    #[error("the database refuses the request: {reason}")]
+    Refused {
+        /// What the database said.
+        reason: String,
+    },
+    /// The caller may not do this.
+    #[error("the database denies access: {reason}; check the service account's roles")]
+    Denied {
+        /// What the database said.
+        reason: String,
+    },
+    /// The database cannot be reached, is overloaded, or failed; a later try may succeed.
+    #[error("the database cannot be reached: {reason}")]
+    Unavailable {
+        /// What went wrong.
+        reason: String,
+        /// The underlying error.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// No answer within the deadline. A write may still have been applied.
+    #[error("no answer from the database within {seconds} seconds; a write may still have been applied")]
+    Deadline {
+        /// The deadline, in seconds.
+        seconds: u64,
+    },
+    /// The store cannot do this at all.
+    #[error("this store does not do {what}")]
+    Unsupported {
+        /// What was asked of it.
+        what: &'static str,
+    },
+}
