@@ -1,8 +1,14 @@
 //! Floor 0: the bytes of a sealed field. No keys are kept here, and nothing is sent anywhere.
 
+pub(crate) mod aead;
+pub(crate) mod context;
+pub(crate) mod envelope;
 pub(crate) mod location;
+pub(crate) mod plaintext;
 
+pub use envelope::KeyId;
 pub use location::{
     CollectionPath, DocumentPath, FieldPath, FieldStep, Location, LocationError, MAX_ID_BYTES, Scope,
     check_id,
 };
+pub use plaintext::{EncodeError, Format, MAX_DEPTH};

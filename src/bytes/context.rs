@@ -1,0 +1,186 @@
+//! Associated data: the one encoding of what a ciphertext is bound to, for both directions.
+//!
+//! ```text
+//! label      u32 length, "fireseal v1"
+//! kind       u8: 1 = field of a document
+//! realm      u32 length, bytes; empty where none is set
+//! scope      u32 length, bytes
+//! key id     32 bytes
+//! document   u32 count, then components of kind 1 (collection) and 2 (document)
+//! field      u32 count, then components of kind 3 (key) and 4 (index)
+//! component  u8 kind, then u32 length and bytes, or for an index a u64
+//! ```
+//!
+//! All integers are little-endian. Every part has its length in front, so two different places
+//! never have the same encoding.
+
+use super::envelope::KeyId;
+use super::location::{FieldPath, FieldStep, Location};
+
+const LABEL: &[u8] = b"fireseal v1";
+const KIND_DOCUMENT_FIELD: u8 = 1;
+
+const COLLECTION: u8 = 1;
+const DOCUMENT: u8 = 2;
+const KEY: u8 = 3;
+const INDEX: u8 = 4;
+
+/// A stored field path while it is walked, kept in the encoding above.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StepPath {
+    encoded: Vec<u8>,
+    steps: u32,
+}
+
+/// A place in a [`StepPath`] to go back to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    len: usize,
+    steps: u32,
+}
+
+impl StepPath {
+    pub(crate) fn push_key(&mut self, key: &str) -> Mark {
+        let mark = self.mark();
+        push_component(&mut self.encoded, KEY, key.as_bytes());
+        self.steps += 1;
+        mark
+    }
+
+    pub(crate) fn push_index(&mut self, index: usize) -> Mark {
+        let mark = self.mark();
+        self.encoded.push(INDEX);
+        self.encoded.extend_from_slice(&(index as u64).to_le_bytes());
+        self.steps += 1;
+        mark
+    }
+
+    pub(crate) fn back_to(&mut self, mark: Mark) {
+        self.encoded.truncate(mark.len);
+        self.steps = mark.steps;
+    }
+
+    fn mark(&self) -> Mark {
+        Mark { len: self.encoded.len(), steps: self.steps }
+    }
+
+    /// The path for an error message or a report.
+    pub(crate) fn decode(&self) -> FieldPath {
+        let mut steps = Vec::new();
+        let mut rest = self.encoded.as_slice();
+        while let Some((&kind, after)) = rest.split_first() {
+            let (step, after) = match kind {
+                INDEX => decode_index(after),
+                _ => decode_key(after),
+            }
+            .expect("a step path holds what push_key and push_index wrote");
+            steps.push(step);
+            rest = after;
+        }
+        FieldPath::new(steps)
+    }
+
+    /// The name of the field at the document's root that the path leads into.
+    pub(crate) fn root(&self) -> Option<String> {
+        match self.decode().steps().first()? {
+            FieldStep::Key(key) => Some(key.clone()),
+            FieldStep::Index(_) => None,
+        }
+    }
+}
+
+fn decode_index(bytes: &[u8]) -> Option<(FieldStep, &[u8])> {
+    let (index, rest) = bytes.split_first_chunk()?;
+    Some((FieldStep::Index(u64::from_le_bytes(*index)), rest))
+}
+
+fn decode_key(bytes: &[u8]) -> Option<(FieldStep, &[u8])> {
+    let (len, rest) = bytes.split_first_chunk()?;
+    let (key, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+    Some((FieldStep::Key(str::from_utf8(key).ok()?.to_owned()), rest))
+}
+
+/// The associated data of the fields of one document under one key: the part that they share is
+/// encoded once.
+#[derive(Debug, Clone)]
+pub(crate) struct AssociatedData {
+    bytes: Vec<u8>,
+    shared: usize,
+}
+
+impl AssociatedData {
+    pub(crate) fn new(location: &Location, key_id: &KeyId) -> Self {
+        let mut bytes = Vec::with_capacity(192);
+        push_bytes(&mut bytes, LABEL);
+        bytes.push(KIND_DOCUMENT_FIELD);
+        push_bytes(&mut bytes, location.realm().unwrap_or_default().as_bytes());
+        push_bytes(&mut bytes, location.scope().as_str().as_bytes());
+        bytes.extend_from_slice(key_id.as_bytes());
+        push_length(&mut bytes, location.document().segments().count());
+        for (position, segment) in location.document().segments().enumerate() {
+            let kind = if position % 2 == 0 { COLLECTION } else { DOCUMENT };
+            push_component(&mut bytes, kind, segment.as_bytes());
+        }
+        let shared = bytes.len();
+        Self { bytes, shared }
+    }
+
+    /// The whole associated data of the field at `path`.
+    pub(crate) fn of_field(&mut self, path: &StepPath) -> &[u8] {
+        self.bytes.truncate(self.shared);
+        self.bytes.extend_from_slice(&path.steps.to_le_bytes());
+        self.bytes.extend_from_slice(&path.encoded);
+        &self.bytes
+    }
+}
+
+fn push_component(out: &mut Vec<u8>, kind: u8, bytes: &[u8]) {
+    out.push(kind);
+    push_bytes(out, bytes);
+}
+
+fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    push_length(out, bytes.len());
+    out.extend_from_slice(bytes);
+}
+
+fn push_length(out: &mut Vec<u8>, length: usize) {
+    let length = u32::try_from(length).expect("ids, names and map keys are far below 4 GiB");
+    out.extend_from_slice(&length.to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::DocumentPath;
+
+    #[test]
+    fn the_encoding_is_the_documented_one() {
+        let location = Location::new(DocumentPath::parse("customers/ada").expect("valid"));
+        let mut data = AssociatedData::new(&location, &KeyId::from_bytes([7; 32]));
+        let mut path = StepPath::default();
+        path.push_key("tags");
+        path.push_index(2);
+
+        let mut expected = Vec::new();
+        expected.extend_from_slice(b"\x0b\0\0\0fireseal v1\x01");
+        expected.extend_from_slice(b"\0\0\0\0");
+        expected.extend_from_slice(b"\x07\0\0\0default");
+        expected.extend_from_slice(&[7; 32]);
+        expected.extend_from_slice(b"\x02\0\0\0\x01\x09\0\0\0customers\x02\x03\0\0\0ada");
+        expected.extend_from_slice(b"\x02\0\0\0\x03\x04\0\0\0tags\x04\x02\0\0\0\0\0\0\0");
+        assert_eq!(data.of_field(&path), expected);
+        assert_eq!(path.decode().to_string(), "tags[2]");
+    }
+
+    #[test]
+    fn going_back_restores_the_path() {
+        let mut path = StepPath::default();
+        path.push_key("a.b");
+        let before = path.clone();
+        let mark = path.push_index(1);
+        path.back_to(mark);
+        assert_eq!(path.encoded, before.encoded);
+        assert_eq!(path.steps, before.steps);
+    }
+}

@@ -1,0 +1,220 @@
+//! The plaintext inside an envelope: a content byte, the value, and optional padding.
+//!
+//! ```text
+//! content  0x01 MessagePack, 0x02 raw bytes; with 0x10 added the plaintext is padded
+//! value    one MessagePack value, or the bytes
+//! padding  where the content byte says so: 0x80, then 0x00 up to a multiple of the field's N
+//! ```
+//!
+//! MessagePack is written with named fields, in serde's human-readable mode (so that a date has the
+//! same text here and in a plain Firestore document), and with byte containers as `bin`.
+
+use rmp_serde::config::BytesMode;
+use serde::{Serialize, de::DeserializeOwned};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::envelope::{HEADER_BYTES, TAG_BYTES};
+
+const MESSAGE_PACK: u8 = 0x01;
+const RAW_BYTES: u8 = 0x02;
+const PADDED: u8 = 0x10;
+const PADDING_START: u8 = 0x80;
+
+/// How deep maps and arrays may be nested inside one sealed value.
+pub const MAX_DEPTH: usize = 128;
+
+/// How one sensitive field is encoded: whether its length is hidden.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Format {
+    pad: Option<u32>,
+}
+
+impl Format {
+    /// The plain encoding: the stored length tells the value's length.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { pad: None }
+    }
+
+    /// Pads the plaintext to the next multiple of this many bytes.
+    #[must_use]
+    pub const fn padded(self, multiple: u32) -> Self {
+        Self { pad: Some(multiple) }
+    }
+}
+
+/// Why a value has no plaintext encoding. The reason that a `Serialize` implementation gives may
+/// quote the value, so it is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The value's `Serialize` implementation failed, or asked for something that MessagePack has not.
+    #[error("its Serialize implementation failed, or it has no MessagePack form")]
+    Unserializable,
+    /// Maps and arrays are nested more than [`MAX_DEPTH`] deep.
+    #[error("it is nested more than {MAX_DEPTH} levels deep")]
+    TooDeep,
+}
+
+/// A plaintext that is not what this format writes, or not of the expected type. The decoder's own
+/// message may quote the value, so it is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotDecodable;
+
+/// A plaintext on its way to become an envelope: room for the header in front and the tag behind,
+/// so that sealing happens in place. Wiped on drop, and whenever it has to grow.
+#[derive(Clone)]
+pub(crate) struct Plaintext(Zeroizing<Vec<u8>>);
+
+impl Plaintext {
+    pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, format: Format) -> Result<Self, EncodeError> {
+        let mut plaintext = Self::start(MESSAGE_PACK, format, 64);
+        write_message_pack(value, &mut Growing(&mut plaintext.0))?;
+        plaintext.finish(format);
+        Ok(plaintext)
+    }
+
+    pub(crate) fn encode_bytes(bytes: &[u8], format: Format) -> Self {
+        let mut plaintext = Self::start(RAW_BYTES, format, bytes.len());
+        plaintext.0.extend_from_slice(bytes);
+        plaintext.finish(format);
+        plaintext
+    }
+
+    fn start(content: u8, format: Format, room: usize) -> Self {
+        let padding = format.pad.map_or(0, |multiple| multiple as usize);
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + 1 + room + padding + TAG_BYTES);
+        bytes.resize(HEADER_BYTES, 0);
+        bytes.push(if format.pad.is_some() { content | PADDED } else { content });
+        Self(Zeroizing::new(bytes))
+    }
+
+    fn finish(&mut self, format: Format) {
+        let mut out = Growing(&mut self.0);
+        if let Some(multiple) = format.pad {
+            out.extend(&[PADDING_START]);
+            let length = out.0.len() - HEADER_BYTES;
+            let padded = length.next_multiple_of(multiple.max(1) as usize);
+            out.reserve(padded - length + TAG_BYTES);
+            out.0.resize(HEADER_BYTES + padded, 0);
+        }
+        out.reserve(TAG_BYTES);
+    }
+
+    /// The header's place and the plaintext.
+    pub(crate) fn parts_mut(&mut self) -> (&mut [u8; HEADER_BYTES], &mut [u8]) {
+        self.0.split_first_chunk_mut().expect("a plaintext begins with room for the header")
+    }
+
+    /// The whole envelope, once header and ciphertext are in place.
+    pub(crate) fn into_envelope(mut self, tag: &[u8; TAG_BYTES]) -> Vec<u8> {
+        self.0.extend_from_slice(tag);
+        std::mem::take(&mut *self.0)
+    }
+}
+
+/// Appends one MessagePack value, and makes sure that it can be read back.
+fn write_message_pack<T: Serialize + ?Sized>(value: &T, out: &mut Growing<'_>) -> Result<(), EncodeError> {
+    let start = out.0.len();
+    let mut serializer = rmp_serde::Serializer::new(&mut *out)
+        .with_struct_map()
+        .with_human_readable()
+        .with_bytes(BytesMode::ForceAll);
+    value.serialize(&mut serializer).map_err(|_| EncodeError::Unserializable)?;
+    // Each level takes a byte at least: only a long value can be too deep.
+    let written = out.0.get(start..).unwrap_or_default();
+    if written.len() > MAX_DEPTH && read_message_pack::<serde::de::IgnoredAny>(written).is_err() {
+        return Err(EncodeError::TooDeep);
+    }
+    Ok(())
+}
+
+fn read_message_pack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, NotDecodable> {
+    let mut rest = bytes;
+    let mut deserializer = rmp_serde::Deserializer::new(&mut rest).with_human_readable();
+    deserializer.set_max_depth(MAX_DEPTH);
+    let value = T::deserialize(&mut deserializer).map_err(|_| NotDecodable)?;
+    if rest.is_empty() { Ok(value) } else { Err(NotDecodable) }
+}
+
+/// What a plaintext holds.
+pub(crate) enum Content<'a> {
+    MessagePack(&'a [u8]),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Content<'a> {
+    pub(crate) fn decode(plaintext: &'a [u8]) -> Result<Self, NotDecodable> {
+        let (&content, mut value) = plaintext.split_first().ok_or(NotDecodable)?;
+        if content & PADDED != 0 {
+            let last = value.iter().rposition(|&byte| byte != 0).ok_or(NotDecodable)?;
+            if value[last] != PADDING_START {
+                return Err(NotDecodable);
+            }
+            value = &value[..last];
+        }
+        match content & !PADDED {
+            MESSAGE_PACK => Ok(Self::MessagePack(value)),
+            RAW_BYTES => Ok(Self::Bytes(value)),
+            _ => Err(NotDecodable),
+        }
+    }
+
+    pub(crate) fn value<T: DeserializeOwned>(&self) -> Result<T, NotDecodable> {
+        match self {
+            Self::MessagePack(bytes) => read_message_pack(bytes),
+            Self::Bytes(_) => Err(NotDecodable),
+        }
+    }
+}
+
+/// A value that was stored in the clear, in the plaintext encoding, so that it is read like an
+/// opened one.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Foreign(Zeroizing<Vec<u8>>);
+
+impl Foreign {
+    pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
+        let mut bytes = Zeroizing::new(Vec::new());
+        write_message_pack(value, &mut Growing(&mut bytes))?;
+        Ok(Self(bytes))
+    }
+
+    pub(crate) fn content(&self) -> Content<'_> {
+        Content::MessagePack(&self.0)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// A vector that wipes the old memory when it moves to a larger one.
+struct Growing<'a>(&'a mut Vec<u8>);
+
+impl Growing<'_> {
+    fn reserve(&mut self, more: usize) {
+        if self.0.capacity() - self.0.len() < more {
+            let mut larger = Vec::with_capacity((self.0.len() + more).max(self.0.capacity() * 2));
+            larger.extend_from_slice(self.0);
+            std::mem::swap(self.0, &mut larger);
+            larger.zeroize();
+        }
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len());
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+impl std::io::Write for Growing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! Data keys: the 32 bytes that everything of a scope is sealed with.
+
+use std::fmt;
+
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::labels;
+use super::provider::KeyError;
+use crate::bytes::KeyId;
+use crate::bytes::aead::Cipher;
+
+/// A data key: 32 secret bytes, the key id that certifies them, and the sealing key derived from
+/// them (HKDF-SHA256, RFC 5869). Wiped on drop; `Debug` shows the key id only.
+pub struct DataKey {
+    // Boxed, so that moving a data key leaves no copy of the secret behind.
+    secret: Box<Zeroizing<[u8; 32]>>,
+    id: KeyId,
+    cipher: Cipher,
+}
+
+impl DataKey {
+    /// A new key from the operating system's random numbers.
+    ///
+    /// # Errors
+    /// [`KeyError::Random`]: the operating system gives none.
+    pub fn generate() -> Result<Self, KeyError> {
+        let mut secret = Box::new(Zeroizing::new([0; 32]));
+        getrandom::fill(secret.as_mut_slice()).map_err(KeyError::Random)?;
+        Ok(Self::derive(secret))
+    }
+
+    /// The key with these 32 bytes, which must be uniformly random: no password, no text.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+        Self::derive(Box::new(Zeroizing::new(*bytes)))
+    }
+
+    fn derive(secret: Box<Zeroizing<[u8; 32]>>) -> Self {
+        let hkdf = Hkdf::<Sha256>::new(Some(labels::DATA_KEY_SALT), secret.as_slice());
+        let mut id = [0; 32];
+        let mut sealing_key = Zeroizing::new([0; 32]);
+        for (label, output) in [(labels::KEY_ID, &mut id), (labels::SEALING_KEY, &mut sealing_key)] {
+            hkdf.expand(label, output).expect("32 bytes are within HKDF-SHA256's 8,160");
+        }
+        Self { secret, id: KeyId::from_bytes(id), cipher: Cipher::new(&sealing_key) }
+    }
+
+    /// The id that certifies the key.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// The 32 secret bytes, to be wrapped under a root or written down. Whoever has them opens
+    /// everything that the key sealed.
+    #[must_use]
+    pub fn expose_secret(&self) -> &[u8; 32] {
+        &self.secret
+    }
+
+    pub(crate) fn cipher(&self) -> &Cipher {
+        &self.cipher
+    }
+}
+
+impl fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DataKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,73 @@
+//! Where keys come from: the trait behind every ring, vault and cache.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::key::DataKey;
+use super::ring::KeyRing;
+use crate::bytes::{KeyId, Scope};
+
+/// What is known of a key id in a scope.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum KeyLookup {
+    /// The key is here.
+    Found(Arc<DataKey>),
+    /// There was such a key; it was destroyed, and what it sealed with it.
+    Destroyed,
+    /// No such key in this scope.
+    Unknown,
+}
+
+/// The source of keys, asked by scope.
+#[async_trait]
+pub trait KeyProvider: Send + Sync {
+    /// The current ring of a scope, whose primary key seals.
+    ///
+    /// # Errors
+    /// [`KeyError::ScopeUnknown`], or [`KeyError::Unavailable`] where the key service is down.
+    async fn ring(&self, scope: &Scope) -> Result<KeyRing, KeyError>;
+
+    /// The keys with these ids, in order, each looked for in its own scope only. Many at once, so
+    /// that a page of documents costs one call.
+    ///
+    /// # Errors
+    /// [`KeyError::Unavailable`] where the key service is down; an unknown id is no error.
+    async fn keys(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError>;
+}
+
+#[async_trait]
+impl<P: KeyProvider + ?Sized> KeyProvider for Arc<P> {
+    async fn ring(&self, scope: &Scope) -> Result<KeyRing, KeyError> {
+        (**self).ring(scope).await
+    }
+
+    async fn keys(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError> {
+        (**self).keys(wanted).await
+    }
+}
+
+/// Why keys cannot be had. Never says that something was tampered with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// There is no ring for this scope.
+    #[error("there is no key ring for scope {scope}; create one before sealing")]
+    ScopeUnknown {
+        /// The scope that was asked for.
+        scope: Scope,
+    },
+    /// The key service does not answer, or refuses.
+    #[error("the key service is unavailable: {reason}")]
+    Unavailable {
+        /// What went wrong, without secrets.
+        reason: String,
+        /// The underlying error.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// The operating system gives no random numbers.
+    #[error("the operating system gives no random numbers")]
+    Random(#[source] getrandom::Error),
+}

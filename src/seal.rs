@@ -1,0 +1,24 @@
+//! Floor 2: sealed fields, and the types that have them.
+
+mod closed;
+mod containers;
+mod error;
+pub(crate) mod json;
+mod raw_bytes;
+mod reveal;
+mod sealable;
+mod sealed;
+mod session;
+mod walk;
+mod window;
+
+pub use closed::Closed;
+pub use error::{Cause, FieldFailure, OpenError, SealError};
+pub use raw_bytes::RawBytes;
+pub use reveal::{Reveal, missing};
+pub use sealable::{Companion, Document, FieldInfo, Partial, Sealable};
+pub(crate) use sealable::{key_ids, open_with, resolve};
+pub use sealed::Sealed;
+pub(crate) use sealed::Slot;
+pub use walk::{Draft, Visit, Walk};
+pub use window::PlaintextWindow;

@@ -1,0 +1,114 @@
+//! Why values are not sealed or do not open, field by field and without a byte of them.
+
+use std::fmt;
+
+use crate::bytes::{EncodeError, FieldPath, KeyId, Location, Scope};
+use crate::keys::KeyError;
+
+/// Why a document was not sealed. Nothing of it was written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// A field's value has no plaintext encoding.
+    #[error("field {field} cannot be sealed: {source}")]
+    Encode {
+        /// The field's stored path.
+        field: FieldPath,
+        /// Why not.
+        source: EncodeError,
+    },
+    /// A field's plaintext is longer than the cipher takes.
+    #[error("field {field} cannot be sealed: it is longer than 256 GiB")]
+    TooLong {
+        /// The field's stored path.
+        field: FieldPath,
+    },
+    /// More values in one document than there are nonces in one draw (2^32).
+    #[error("a document has more than 2^32 sealed values")]
+    TooManyValues,
+    /// The ring belongs to another scope than the document.
+    #[error("the key ring is that of scope {ring}, the document belongs to scope {document}")]
+    OtherScope {
+        /// The ring's scope.
+        ring: Scope,
+        /// The document's scope.
+        document: Scope,
+    },
+    /// The operating system gives no random numbers.
+    #[error("the operating system gives no random numbers")]
+    Random(#[source] getrandom::Error),
+}
+
+/// Why a document was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The keys could not be had. This says nothing about the document.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// Some fields do not open.
+    #[error("{location} does not open: {}", Listed(failures))]
+    Fields {
+        /// Where the document was read.
+        location: Location,
+        /// Every field that does not open, in the order of the struct.
+        failures: Vec<FieldFailure>,
+    },
+}
+
+/// A field that does not open, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldFailure {
+    /// The field's stored path.
+    pub field: FieldPath,
+    /// Why it does not open.
+    pub cause: Cause,
+}
+
+impl fmt::Display for FieldFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.cause)
+    }
+}
+
+/// Why a field does not open. This is for the operator's log: tell a remote caller only that the
+/// document does not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The stored bytes are no envelope of a known version.
+    #[error("malformed")]
+    Malformed,
+    /// No key with this id in the document's scope.
+    #[error("key unknown ({0})")]
+    KeyUnknown(KeyId),
+    /// The key was destroyed, and the value with it.
+    #[error("key destroyed ({0})")]
+    KeyDestroyed(KeyId),
+    /// Sealed elsewhere, or changed since.
+    #[error("does not open")]
+    DoesNotOpen,
+    /// It opens, but what was sealed is not of the field's type.
+    #[error("opens, but is not of the field's type")]
+    OtherType,
+    /// Nothing is stored, and the field has no default.
+    #[error("missing")]
+    Missing,
+    /// Plaintext stands where a sealed value belongs.
+    #[error("holds plaintext where a sealed value belongs")]
+    Plaintext,
+}
+
+struct Listed<'a>(&'a [FieldFailure]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, failure) in self.0.iter().enumerate() {
+            if position > 0 {
+                f.write_str("; ")?;
+            }
+            fmt::Display::fmt(failure, f)?;
+        }
+        Ok(())
+    }
+}

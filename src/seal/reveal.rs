@@ -1,0 +1,165 @@
+//! The walk that opens each sealed field.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::de::value::Error as PlainError;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
+use serde_bytes::ByteBuf;
+use zeroize::Zeroizing;
+
+use super::closed::Closed;
+use super::error::{Cause, FieldFailure};
+use super::raw_bytes::RawBytes;
+use super::sealed::{Sealed, Slot};
+use super::walk::Walk;
+use super::window::PlaintextWindow;
+use crate::bytes::context::AssociatedData;
+use crate::bytes::envelope::{HEADER_BYTES, Header};
+use crate::bytes::plaintext::{Content, NotDecodable};
+use crate::bytes::{Format, KeyId, Location};
+use crate::keys::{DataKey, KeyLookup};
+
+/// The walk that opens each sealed field of a companion, and remembers those that do not open.
+pub struct Reveal<'a> {
+    location: &'a Location,
+    look_up: &'a dyn Fn(&KeyId) -> KeyLookup,
+    window: Option<&'a PlaintextWindow>,
+    /// The key of the field before, and its associated data: most documents have one key.
+    current: Option<(Arc<DataKey>, AssociatedData)>,
+    failures: Vec<FieldFailure>,
+}
+
+impl<'a> Walk<Reveal<'a>> {
+    pub(super) fn reveal(
+        location: &'a Location,
+        look_up: &'a dyn Fn(&KeyId) -> KeyLookup,
+        window: Option<&'a PlaintextWindow>,
+    ) -> Self {
+        Self::new(Reveal { location, look_up, window, current: None, failures: Vec::new() })
+    }
+
+    pub(super) fn into_failures(self) -> Vec<FieldFailure> {
+        self.act.failures
+    }
+
+    /// Opens one value. `D` is the field's type, or an adapter that `plain` takes off; `absent` says
+    /// what an absent field is worth.
+    ///
+    /// # Errors
+    /// [`Closed`], after the failure has been remembered in the walk.
+    pub fn field<T, D: DeserializeOwned>(
+        &mut self,
+        sealed: Sealed<T>,
+        _format: Format,
+        absent: impl FnOnce() -> Option<T>,
+        plain: impl FnOnce(D) -> T,
+    ) -> Result<T, Closed<T>> {
+        self.open(sealed, absent, |content| content.value().map(plain))
+    }
+
+    /// Opens one value of raw bytes.
+    ///
+    /// # Errors
+    /// [`Closed`], after the failure has been remembered in the walk.
+    pub fn bytes<T: RawBytes>(
+        &mut self,
+        sealed: Sealed<T>,
+        _format: Format,
+        absent: impl FnOnce() -> Option<T>,
+    ) -> Result<T, Closed<T>> {
+        self.open(sealed, absent, |content| {
+            let bytes = match content {
+                Content::Bytes(bytes) => Some(bytes.to_vec()),
+                Content::MessagePack(_) => content.value::<Option<ByteBuf>>()?.map(ByteBuf::into_vec),
+            };
+            T::from_raw_bytes(bytes).ok_or(NotDecodable)
+        })
+    }
+
+    fn open<T>(
+        &mut self,
+        sealed: Sealed<T>,
+        absent: impl FnOnce() -> Option<T>,
+        decode: impl FnOnce(&Content<'_>) -> Result<T, NotDecodable>,
+    ) -> Result<T, Closed<T>> {
+        let cause = match sealed.slot() {
+            Slot::Absent | Slot::Draft(_) => match absent() {
+                Some(value) => return Ok(value),
+                None => Cause::Missing,
+            },
+            Slot::Foreign(plain) => match self.act.window.filter(|window| window.covers(&self.path)) {
+                None => Cause::Plaintext,
+                Some(window) => match decode(&plain.content()) {
+                    Ok(value) => {
+                        window.count();
+                        return Ok(value);
+                    }
+                    Err(NotDecodable) => Cause::OtherType,
+                },
+            },
+            Slot::Stored(stored) => match self.decrypt(stored) {
+                Err(cause) => cause,
+                Ok(plaintext) => match Content::decode(&plaintext).and_then(|content| decode(&content)) {
+                    Ok(value) => return Ok(value),
+                    Err(NotDecodable) => Cause::OtherType,
+                },
+            },
+        };
+        self.act.failures.push(FieldFailure { field: self.path.decode(), cause });
+        Err(Closed::new(sealed, cause))
+    }
+
+    fn decrypt(&mut self, stored: &[u8]) -> Result<Zeroizing<Vec<u8>>, Cause> {
+        let header = Header::decode(stored).ok_or(Cause::Malformed)?;
+        let sealed = stored.get(HEADER_BYTES..).ok_or(Cause::Malformed)?;
+        let (ciphertext, tag) = sealed.split_last_chunk().ok_or(Cause::Malformed)?;
+        let (key, associated_data) = self.act.key(header.key_id)?;
+        let mut plaintext = Zeroizing::new(ciphertext.to_vec());
+        key.cipher()
+            .open(&header.nonce, associated_data.of_field(&self.path), &mut plaintext, tag)
+            .map_err(|_| Cause::DoesNotOpen)?;
+        Ok(plaintext)
+    }
+}
+
+impl Reveal<'_> {
+    fn key(&mut self, id: KeyId) -> Result<&mut (Arc<DataKey>, AssociatedData), Cause> {
+        let known = self.current.take().filter(|(key, _)| key.id() == id);
+        let current = match known {
+            Some(current) => current,
+            None => match (self.look_up)(&id) {
+                // A provider that answers with another key than the one asked for is not believed.
+                KeyLookup::Found(key) if key.id() == id => (key, AssociatedData::new(self.location, &id)),
+                KeyLookup::Destroyed => return Err(Cause::KeyDestroyed(id)),
+                KeyLookup::Found(_) | KeyLookup::Unknown => return Err(Cause::KeyUnknown(id)),
+            },
+        };
+        Ok(self.current.insert(current))
+    }
+}
+
+/// What serde makes of a missing field without a default: `None` for an `Option`, else nothing.
+#[must_use]
+pub fn missing<T: DeserializeOwned>() -> Option<T> {
+    T::deserialize(Missing(PhantomData)).ok()
+}
+
+struct Missing<'de>(PhantomData<&'de ()>);
+
+impl<'de> Deserializer<'de> for Missing<'de> {
+    type Error = PlainError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, PlainError> {
+        Err(PlainError::custom("missing"))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PlainError> {
+        visitor.visit_none()
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}

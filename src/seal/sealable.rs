@@ -1,0 +1,208 @@
+//! The types that have sensitive fields, and the one way across.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::future::Future;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::{OpenError, SealError};
+use super::reveal::Reveal;
+use super::sealed::Slot;
+use super::session::SealSession;
+use super::walk::{Draft, Visit, Walk};
+use super::window::PlaintextWindow;
+use crate::bytes::envelope::Header;
+use crate::bytes::{KeyId, Location, Scope};
+use crate::keys::{KeyError, KeyLookup, KeyProvider, KeyRing};
+
+/// What a partial opening of `T` gives: `T` with each sensitive field as `Result<_, Closed<_>>`.
+pub type Partial<T> = <T as Sealable>::Partial;
+
+/// A type with sensitive fields. `#[derive(Sealable)]` implements it, and generates the companion.
+///
+/// The required methods are walks over the fields in one fixed order and are driven by
+/// [`seal`](Self::seal) and [`open`](Self::open), which are what one calls.
+pub trait Sealable: Sized {
+    /// The companion: the same shape, with each sensitive field as [`Sealed`](super::Sealed).
+    type Sealed: Serialize + DeserializeOwned + Clone + Debug + Send + Sync;
+
+    /// The same shape, with each sensitive field as `Result<_, Closed<_>>`.
+    type Partial;
+
+    /// Encodes each sensitive field; nothing is sealed yet.
+    ///
+    /// # Errors
+    /// A field that has no plaintext encoding.
+    fn draft(&self, walk: &mut Walk<Draft>) -> Result<Self::Sealed, SealError>;
+
+    /// Visits each sealed field.
+    ///
+    /// # Errors
+    /// Whatever the visit says.
+    fn visit(sealed: &mut Self::Sealed, walk: &mut Walk<Visit<'_>>) -> Result<(), SealError>;
+
+    /// Opens each sealed field; `None` if one did not, after all have been tried.
+    fn reveal(sealed: Self::Sealed, walk: &mut Walk<Reveal<'_>>) -> Option<Self>;
+
+    /// Opens what opens.
+    fn reveal_partial(sealed: Self::Sealed, walk: &mut Walk<Reveal<'_>>) -> Self::Partial;
+
+    /// Encodes the open fields, and keeps the closed ones byte for byte.
+    ///
+    /// # Errors
+    /// A field that has no plaintext encoding.
+    fn draft_partial(partial: &Self::Partial, walk: &mut Walk<Draft>) -> Result<Self::Sealed, SealError>;
+
+    /// Seals every sensitive field for a location, with the ring's primary key.
+    ///
+    /// # Errors
+    /// A field that cannot be encoded, a ring of another scope, or no random numbers.
+    fn seal(&self, location: &Location, ring: &KeyRing) -> Result<Self::Sealed, SealError> {
+        seal_draft::<Self>(self.draft(&mut Walk::draft())?, location, ring)
+    }
+
+    /// Opens every sensitive field, or none.
+    ///
+    /// # Errors
+    /// [`OpenError::Fields`] names each field that does not open, and why.
+    fn open(sealed: Self::Sealed, location: &Location, ring: &KeyRing) -> Result<Self, OpenError> {
+        open_with(sealed, location, &ring_lookup(location, ring), None)
+    }
+
+    /// Opens what opens. A field that does not is kept byte for byte, so that
+    /// [`seal_partial`](Self::seal_partial) destroys nothing.
+    fn open_partial(sealed: Self::Sealed, location: &Location, ring: &KeyRing) -> Self::Partial {
+        Self::reveal_partial(sealed, &mut Walk::reveal(location, &ring_lookup(location, ring), None))
+    }
+
+    /// Seals the open fields of a partially opened value anew, and puts the closed ones back as they
+    /// were stored.
+    ///
+    /// # Errors
+    /// As [`seal`](Self::seal).
+    fn seal_partial(
+        partial: &Self::Partial,
+        location: &Location,
+        ring: &KeyRing,
+    ) -> Result<Self::Sealed, SealError> {
+        seal_draft::<Self>(Self::draft_partial(partial, &mut Walk::draft())?, location, ring)
+    }
+}
+
+/// The companion of a [`Sealable`] type: what is stored and sent.
+pub trait Companion: Sized + Send {
+    /// The type that it opens to.
+    type Open: Sealable<Sealed = Self>;
+
+    /// Opens every sensitive field, or none. The location is the one that was asked for, never one
+    /// that the document names itself.
+    ///
+    /// # Errors
+    /// [`OpenError::Fields`] names each field that does not open; [`OpenError::Keys`] if the keys
+    /// cannot be had.
+    fn open_at<K: KeyProvider + ?Sized>(
+        mut self,
+        location: &Location,
+        keys: &K,
+    ) -> impl Future<Output = Result<Self::Open, OpenError>> + Send {
+        async move {
+            let ids = key_ids::<Self::Open>(&mut self);
+            let found = resolve(keys, location.scope(), ids).await?;
+            open_with(self, location, &|id| found.get(id).cloned().unwrap_or(KeyLookup::Unknown), None)
+        }
+    }
+}
+
+/// A [`Sealable`] type that is stored as a document: it has a collection and an id.
+pub trait Document: Sealable<Sealed: Companion<Open = Self>> {
+    /// The collection's id, or its path where it stands below a fixed document.
+    const COLLECTION: &'static str;
+
+    /// The stored name of the id field.
+    const ID_FIELD: &'static str;
+
+    /// The fields at the document's root, in order; flattened ones are left out.
+    const FIELDS: &'static [FieldInfo];
+
+    /// The document's id.
+    fn id(&self) -> &str;
+
+    /// The document's id, as its companion has it.
+    fn sealed_id(sealed: &Self::Sealed) -> &str;
+}
+
+/// What is known of a field at the root of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldInfo {
+    /// Its stored name.
+    pub name: &'static str,
+    /// The other names under which it is read.
+    pub aliases: &'static [&'static str],
+    /// Whether it is sealed, or has sealed fields inside.
+    pub sensitive: bool,
+}
+
+fn seal_draft<T: Sealable>(
+    mut sealed: T::Sealed,
+    location: &Location,
+    ring: &KeyRing,
+) -> Result<T::Sealed, SealError> {
+    let mut session = SealSession::new(location, ring)?;
+    T::visit(&mut sealed, &mut Walk::visit(&mut |path, slot| session.seal(path, slot)))?;
+    Ok(sealed)
+}
+
+pub(crate) fn open_with<T: Sealable>(
+    sealed: T::Sealed,
+    location: &Location,
+    look_up: &dyn Fn(&KeyId) -> KeyLookup,
+    window: Option<&PlaintextWindow>,
+) -> Result<T, OpenError> {
+    let mut walk = Walk::reveal(location, look_up, window);
+    let opened = T::reveal(sealed, &mut walk);
+    let failures = walk.into_failures();
+    match opened {
+        Some(value) if failures.is_empty() => Ok(value),
+        _ => Err(OpenError::Fields { location: location.clone(), failures }),
+    }
+}
+
+fn ring_lookup<'a>(location: &Location, ring: &'a KeyRing) -> impl Fn(&KeyId) -> KeyLookup + use<'a> {
+    let same_scope = ring.scope() == location.scope();
+    move |id| if same_scope { ring.key(id) } else { KeyLookup::Unknown }
+}
+
+/// The key ids that a companion's fields name, each once.
+pub(crate) fn key_ids<T: Sealable>(sealed: &mut T::Sealed) -> Vec<KeyId> {
+    let mut ids = Vec::new();
+    let visited = T::visit(
+        sealed,
+        &mut Walk::visit(&mut |_, slot| {
+            if let Slot::Stored(stored) = slot
+                && let Some(header) = Header::decode(stored)
+                && !ids.contains(&header.key_id)
+            {
+                ids.push(header.key_id);
+            }
+            Ok(())
+        }),
+    );
+    debug_assert!(visited.is_ok(), "reading key ids does not fail");
+    ids
+}
+
+/// Asks for keys in one call.
+pub(crate) async fn resolve<K: KeyProvider + ?Sized>(
+    keys: &K,
+    scope: &Scope,
+    ids: Vec<KeyId>,
+) -> Result<HashMap<KeyId, KeyLookup>, KeyError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let wanted: Vec<_> = ids.into_iter().map(|id| (scope.clone(), id)).collect();
+    let found = keys.keys(&wanted).await?;
+    Ok(wanted.into_iter().map(|(_, id)| id).zip(found).collect())
+}

@@ -1,0 +1,240 @@
+//! `Sealed<T>`: a sensitive field as it is stored.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Error as _, Serialize, Serializer};
+use serde_transcode::Transcoder;
+
+use super::json;
+use crate::bytes::KeyId;
+use crate::bytes::envelope::{HEADER_BYTES, Header, TAG_BYTES};
+use crate::bytes::plaintext::{Foreign, Plaintext};
+
+/// A value of type `T` that only a key opens: plain data, to be stored, copied and sent.
+///
+/// It holds what was stored: an envelope; plaintext that stood where an envelope belongs (kept, so
+/// that opening decides what to do about it, and never written back as it is); or nothing.
+/// `Debug` shows the key id and the length, never the value. Serialized it is bytes; in JSON, where
+/// bytes have no form of their own, use [`to_json`](crate::to_json).
+pub struct Sealed<T> {
+    slot: Slot,
+    plain: PhantomData<fn() -> T>,
+}
+
+/// What stands in the place of a sealed value.
+#[derive(Clone)]
+pub(crate) enum Slot {
+    /// Nothing is stored.
+    Absent,
+    /// Bytes as they were stored: an envelope, if they parse as one.
+    Stored(Vec<u8>),
+    /// A value that was stored in the clear.
+    Foreign(Foreign),
+    /// A plaintext that is about to be sealed. Never leaves [`Sealable::seal`](super::Sealable::seal).
+    Draft(Plaintext),
+}
+
+impl<T> Sealed<T> {
+    pub(crate) fn new(slot: Slot) -> Self {
+        Self { slot, plain: PhantomData }
+    }
+
+    pub(crate) fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    pub(crate) fn slot_mut(&mut self) -> &mut Slot {
+        &mut self.slot
+    }
+
+    /// A sealed value from stored bytes, such as a protobuf `bytes` field. Whether they are an
+    /// envelope, and open, shows when they are opened.
+    #[must_use]
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self::new(Slot::Stored(bytes))
+    }
+
+    /// The stored bytes; `None` where nothing, or plaintext, is stored.
+    #[must_use]
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        match &self.slot {
+            Slot::Stored(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Which key the value was sealed with, by its own account; `None` where it is no envelope.
+    #[must_use]
+    pub fn key_id(&self) -> Option<KeyId> {
+        Some(Header::decode(self.as_bytes()?)?.key_id)
+    }
+
+    /// Whether nothing is stored.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self.slot, Slot::Absent)
+    }
+
+    /// Whether plaintext stands where a sealed value belongs.
+    #[must_use]
+    pub fn is_plaintext(&self) -> bool {
+        matches!(self.slot, Slot::Foreign(_))
+    }
+}
+
+impl<T> Default for Sealed<T> {
+    /// Nothing stored.
+    fn default() -> Self {
+        Self::new(Slot::Absent)
+    }
+}
+
+impl<T> Clone for Sealed<T> {
+    fn clone(&self) -> Self {
+        Self::new(self.slot.clone())
+    }
+}
+
+impl<T> PartialEq for Sealed<T> {
+    /// Equal as stored: two sealings of one value differ.
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.slot, &other.slot) {
+            (Slot::Absent, Slot::Absent) => true,
+            (Slot::Stored(one), Slot::Stored(another)) => one == another,
+            (Slot::Foreign(one), Slot::Foreign(another)) => one == another,
+            _ => false,
+        }
+    }
+}
+
+impl<T> Eq for Sealed<T> {}
+
+impl<T> Hash for Sealed<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match &self.slot {
+            Slot::Absent | Slot::Draft(_) => {}
+            Slot::Stored(bytes) => bytes.hash(state),
+            Slot::Foreign(plain) => plain.as_bytes().hash(state),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Sealed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.slot {
+            Slot::Absent => f.write_str("Sealed(absent)"),
+            Slot::Foreign(_) => f.write_str("Sealed(plaintext)"),
+            Slot::Draft(_) => f.write_str("Sealed(draft)"),
+            Slot::Stored(bytes) => match Header::decode(bytes) {
+                Some(header) => {
+                    let length = bytes.len() - HEADER_BYTES - TAG_BYTES;
+                    write!(f, "Sealed(key {}, {length} bytes)", header.key_id)
+                }
+                None => write!(f, "Sealed(malformed, {} bytes)", bytes.len()),
+            },
+        }
+    }
+}
+
+impl<T> Serialize for Sealed<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.slot {
+            Slot::Stored(bytes) => serializer.serialize_bytes(bytes),
+            Slot::Absent => serializer.serialize_none(),
+            Slot::Foreign(_) => Err(S::Error::custom(
+                "a sensitive field holds plaintext; open it within a plaintext window and seal it before writing",
+            )),
+            Slot::Draft(_) => Err(S::Error::custom("a sensitive field is not sealed yet")),
+        }
+    }
+}
+
+impl<'de, T> Deserialize<'de> for Sealed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Formats that describe themselves tell what stands there; the others are told: bytes.
+        let slot = if deserializer.is_human_readable() {
+            deserializer.deserialize_any(SlotVisitor)
+        } else {
+            deserializer.deserialize_byte_buf(SlotVisitor)
+        };
+        Ok(Self::new(slot?))
+    }
+}
+
+/// Accepts anything: an error of serde's would quote the value that it did not expect.
+struct SlotVisitor;
+
+macro_rules! foreign {
+    ($($visit:ident: $type:ty,)*) => {
+        $(fn $visit<E: serde::de::Error>(self, value: $type) -> Result<Slot, E> {
+            foreign(&value)
+        })*
+    };
+}
+
+impl<'de> Visitor<'de> for SlotVisitor {
+    type Value = Slot;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sealed value")
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Slot, E> {
+        Ok(Slot::Stored(bytes.to_vec()))
+    }
+
+    fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Slot, E> {
+        Ok(Slot::Stored(bytes))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Slot, E> {
+        match json::decode(text) {
+            Some(bytes) => Ok(Slot::Stored(bytes)),
+            None => foreign(text),
+        }
+    }
+
+    foreign! {
+        visit_bool: bool,
+        visit_i64: i64,
+        visit_i128: i128,
+        visit_u64: u64,
+        visit_u128: u128,
+        visit_f64: f64,
+        visit_char: char,
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Slot, E> {
+        foreign(&())
+    }
+
+    fn visit_none<E: serde::de::Error>(self) -> Result<Slot, E> {
+        foreign(&())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Slot, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Slot, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Slot, A::Error> {
+        foreign(&Transcoder::new(SeqAccessDeserializer::new(seq)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Slot, A::Error> {
+        foreign(&Transcoder::new(MapAccessDeserializer::new(map)))
+    }
+}
+
+fn foreign<T: Serialize + ?Sized, E: serde::de::Error>(value: &T) -> Result<Slot, E> {
+    let plain = Foreign::encode(value)
+        .map_err(|_| E::custom("plaintext of an unknown form stands where a sealed value belongs"))?;
+    Ok(Slot::Foreign(plain))
+}

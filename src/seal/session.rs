@@ -1,0 +1,62 @@
+//! One write's nonces: one draw from the operating system, each nonce handed out once.
+
+use super::error::SealError;
+use super::sealed::Slot;
+use crate::bytes::Location;
+use crate::bytes::context::{AssociatedData, StepPath};
+use crate::bytes::envelope::{Header, NONCE_BYTES};
+use crate::keys::KeyRing;
+
+/// Seals the values of one document.
+///
+/// The i-th value gets the drawn 24 bytes with i XORed into the last 8 (little-endian). A session is
+/// not `Clone`, works through `&mut`, and lives within one call without an await, so that no nonce
+/// is handed out twice; sealing again draws again.
+pub(super) struct SealSession<'a> {
+    ring: &'a KeyRing,
+    associated_data: AssociatedData,
+    draw: [u8; NONCE_BYTES],
+    next: u32,
+}
+
+impl<'a> SealSession<'a> {
+    /// Draws. Everything that is to be sealed has been encoded by now.
+    pub(super) fn new(location: &Location, ring: &'a KeyRing) -> Result<Self, SealError> {
+        if ring.scope() != location.scope() {
+            return Err(SealError::OtherScope {
+                ring: ring.scope().clone(),
+                document: location.scope().clone(),
+            });
+        }
+        let mut draw = [0; NONCE_BYTES];
+        getrandom::fill(&mut draw).map_err(SealError::Random)?;
+        Ok(Self { ring, associated_data: AssociatedData::new(location, &ring.primary().id()), draw, next: 0 })
+    }
+
+    /// Turns a draft into an envelope; anything else stays as it is.
+    pub(super) fn seal(&mut self, path: &StepPath, slot: &mut Slot) -> Result<(), SealError> {
+        let Slot::Draft(draft) = slot else { return Ok(()) };
+        let key = self.ring.primary();
+        let header = Header { key_id: key.id(), nonce: self.next_nonce()? };
+        let (header_place, plaintext) = draft.parts_mut();
+        header.encode(header_place);
+        let tag = key
+            .cipher()
+            .seal(&header.nonce, self.associated_data.of_field(path), plaintext)
+            .map_err(|_| SealError::TooLong { field: path.decode() })?;
+        if let Slot::Draft(draft) = std::mem::replace(slot, Slot::Absent) {
+            *slot = Slot::Stored(draft.into_envelope(&tag));
+        }
+        Ok(())
+    }
+
+    fn next_nonce(&mut self) -> Result<[u8; NONCE_BYTES], SealError> {
+        let mut nonce = self.draw;
+        let counted = u64::from(self.next).to_le_bytes();
+        for (byte, count) in nonce.iter_mut().skip(NONCE_BYTES - counted.len()).zip(counted) {
+            *byte ^= count;
+        }
+        self.next = self.next.checked_add(1).ok_or(SealError::TooManyValues)?;
+        Ok(nonce)
+    }
+}
