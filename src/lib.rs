@@ -1,7 +1,9 @@
 //! Encrypting persistence for Cloud Firestore.
 
 mod bytes;
+mod error;
 mod keys;
+mod repository;
 mod seal;
 pub mod store;
 
@@ -13,7 +15,9 @@ pub use bytes::{
     CollectionPath, DocumentPath, EncodeError, FieldPath, FieldStep, Format, KeyId, Location, LocationError,
     MAX_DEPTH, MAX_ID_BYTES, Scope, check_id,
 };
+pub use error::Error;
 pub use keys::{DataKey, KeyError, KeyLookup, KeyProvider, KeyRing, KeyRings};
+pub use repository::{List, Page, Repository, SealedRepository, Stored};
 pub use seal::json::to_json;
 pub use seal::{
     Cause, Closed, Companion, Document, Draft, FieldFailure, FieldInfo, OpenError, Partial, PlaintextWindow,

@@ -17,7 +17,7 @@ pub use error::{Cause, FieldFailure, OpenError, SealError};
 pub use raw_bytes::RawBytes;
 pub use reveal::{Reveal, missing};
 pub use sealable::{Companion, Document, FieldInfo, Partial, Sealable};
-pub(crate) use sealable::{key_ids, open_with, resolve};
+pub(crate) use sealable::{for_each_slot, key_ids, open_with, partial_with, resolve};
 pub use sealed::Sealed;
 pub(crate) use sealed::Slot;
 pub use walk::{Draft, Visit, Walk};

@@ -1,9 +1,12 @@
 //! Floor 3: documents in a database. Knows paths and values, never keys.
 
+mod check;
 mod document;
 mod firestore;
 mod memory;
+pub(crate) mod value;
 
+pub use check::ClearValueError;
 pub use document::{
     Commit, Document, FieldMask, Fields, ListPage, ListRequest, Precondition, Time, Value, ValueType, Write,
     WriteKind,

@@ -177,20 +177,37 @@ fn ring_lookup<'a>(location: &Location, ring: &'a KeyRing) -> impl Fn(&KeyId) ->
 /// The key ids that a companion's fields name, each once.
 pub(crate) fn key_ids<T: Sealable>(sealed: &mut T::Sealed) -> Vec<KeyId> {
     let mut ids = Vec::new();
+    for_each_slot::<T>(sealed, |slot| {
+        if let Slot::Stored(stored) = slot
+            && let Some(header) = Header::decode(stored)
+            && !ids.contains(&header.key_id)
+        {
+            ids.push(header.key_id);
+        }
+    });
+    ids
+}
+
+/// Looks at each sealed place of a companion, without failing.
+pub(crate) fn for_each_slot<T: Sealable>(sealed: &mut T::Sealed, mut look: impl FnMut(&mut Slot)) {
     let visited = T::visit(
         sealed,
         &mut Walk::visit(&mut |_, slot| {
-            if let Slot::Stored(stored) = slot
-                && let Some(header) = Header::decode(stored)
-                && !ids.contains(&header.key_id)
-            {
-                ids.push(header.key_id);
-            }
+            look(slot);
             Ok(())
         }),
     );
-    debug_assert!(visited.is_ok(), "reading key ids does not fail");
-    ids
+    debug_assert!(visited.is_ok(), "a visit fails only where it is told to");
+}
+
+/// Opens what opens.
+pub(crate) fn partial_with<T: Sealable>(
+    sealed: T::Sealed,
+    location: &Location,
+    found: &HashMap<KeyId, KeyLookup>,
+) -> T::Partial {
+    let look_up = |id: &KeyId| found.get(id).cloned().unwrap_or(KeyLookup::Unknown);
+    T::reveal_partial(sealed, &mut Walk::reveal(location, &look_up, None))
 }
 
 /// Asks for keys in one call.

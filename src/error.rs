@@ -1,0 +1,125 @@
+//! One error over those of the floors.
+
+use crate::bytes::{DocumentPath, LocationError};
+use crate::keys::KeyError;
+use crate::seal::{OpenError, SealError};
+use crate::store::{ClearValueError, StoreError};
+
+/// Why a repository did not do what it was asked. No message holds a byte of a sensitive value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An id or a path is not one that Firestore takes.
+    #[error(transparent)]
+    Location(#[from] LocationError),
+    /// The database did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The keys could not be had.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The document was not sealed, and so not written.
+    #[error("{document} was not written: {source}")]
+    Seal {
+        /// The document.
+        document: DocumentPath,
+        /// Why it was not sealed.
+        source: SealError,
+    },
+    /// The document was read, but does not open.
+    #[error(transparent)]
+    Open(OpenError),
+    /// A value in the clear would not come back as it is, so the document was not written.
+    #[error("{document} was not written: {source}")]
+    ClearValue {
+        /// The document.
+        document: DocumentPath,
+        /// Which field, and why.
+        source: ClearValueError,
+    },
+    /// The document's fields are not those of the type.
+    #[error("{document} is not a {type_name}: {at} is missing or of another type{}", absent(.missing))]
+    OtherType {
+        /// The document.
+        document: DocumentPath,
+        /// The Rust type.
+        type_name: &'static str,
+        /// The path of what does not fit; `.` for the document itself.
+        at: String,
+        /// Fields of the type that the document does not have.
+        missing: Vec<&'static str>,
+    },
+    /// The database answered with another document than the one asked for.
+    #[error("asked for {asked}, but the database answered with {answered}")]
+    OtherDocument {
+        /// The document asked for.
+        asked: DocumentPath,
+        /// The document answered.
+        answered: DocumentPath,
+    },
+    /// The id stored in the document is not the document's id: it was copied, or made by hand.
+    #[error("{document} says in its field {field} that it is another document")]
+    OtherId {
+        /// The document.
+        document: DocumentPath,
+        /// The id field's stored name.
+        field: &'static str,
+    },
+    /// A field was named that the type does not have.
+    #[error("there is no field {field:?} to update; the type has {known:?}")]
+    NoSuchField {
+        /// The name as it was given.
+        field: String,
+        /// The type's fields.
+        known: Vec<&'static str>,
+    },
+    /// The elements of an array hold fields that the type does not know, and the array's length has
+    /// changed, so they cannot be put back.
+    #[error(
+        "{document} was not written: the elements of {field} hold fields unknown to this program, and their number changed; use `set`, which replaces the field"
+    )]
+    UnknownInArray {
+        /// The document.
+        document: DocumentPath,
+        /// The array's stored path.
+        field: String,
+    },
+}
+
+impl Error {
+    /// Whether the document is not in the state that the write was made for: read again, then decide
+    /// anew.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Conflict { .. }))
+    }
+
+    /// Whether the document is not there, and the write needs it.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Store(StoreError::NotFound { .. }))
+    }
+
+    /// Whether the database or the key service is down, so that a later try may succeed.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(
+            self,
+            Self::Store(StoreError::Unavailable { .. } | StoreError::Deadline { .. })
+                | Self::Keys(KeyError::Unavailable { .. })
+        )
+    }
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Keys(error) => Self::Keys(error),
+            error => Self::Open(error),
+        }
+    }
+}
+
+fn absent(missing: &[&'static str]) -> String {
+    if missing.is_empty() { String::new() } else { format!(" (absent: {})", missing.join(", ")) }
+}

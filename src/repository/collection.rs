@@ -1,0 +1,198 @@
+//! What both repositories share: which documents, and between documents and companions.
+
+use std::any::type_name;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::stored::Stored;
+use crate::bytes::{CollectionPath, DocumentPath, Location, LocationError, Scope};
+use crate::error::Error;
+use crate::seal::{Document, FieldInfo};
+use crate::store::value::{decode, encode, string_value};
+use crate::store::{
+    Document as RawDocument, FieldMask, Fields, Precondition, Store, Time, Value, ValueType, Write, WriteKind,
+};
+
+/// The names that fireseal keeps for itself, and those that the `firestore` crate adds on reading.
+const SEAL: &str = "_seal";
+const ID: &str = "_firestore_id";
+const FULL_ID: &str = "_firestore_full_id";
+const CREATED: &str = "_firestore_created";
+const UPDATED: &str = "_firestore_updated";
+const SYNTHETIC: [&str; 4] = [ID, FULL_ID, CREATED, UPDATED];
+
+/// The documents of type `T` in one collection, under one scope.
+pub(super) struct Collection<T> {
+    store: Arc<dyn Store>,
+    path: CollectionPath,
+    scope: Scope,
+    realm: Option<String>,
+    document: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Collection<T> {
+    fn clone(&self) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            path: self.path.clone(),
+            scope: self.scope.clone(),
+            realm: self.realm.clone(),
+            document: PhantomData,
+        }
+    }
+}
+
+impl<T: Document> Collection<T> {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        let path = CollectionPath::parse(T::COLLECTION).expect("the derive checks the collection's path");
+        Self { store, path, scope: Scope::default(), realm: None, document: PhantomData }
+    }
+
+    pub(super) fn under(mut self, parent: &str) -> Result<Self, LocationError> {
+        let parent = DocumentPath::parse(parent)?;
+        self.path = CollectionPath::parse(&format!("{parent}/{}", T::COLLECTION))?;
+        Ok(self)
+    }
+
+    pub(super) fn with_scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    pub(super) fn with_realm(mut self, realm: String) -> Result<Self, LocationError> {
+        // Checked here once, so that `location` cannot fail later.
+        Location::new(self.path.document("any")?).with_realm(realm.clone())?;
+        self.realm = Some(realm);
+        Ok(self)
+    }
+
+    pub(super) fn path(&self) -> &CollectionPath {
+        &self.path
+    }
+
+    pub(super) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(super) fn location(&self, id: &str) -> Result<Location, LocationError> {
+        let location = Location::new(self.path.document(id)?).with_scope(self.scope.clone());
+        match &self.realm {
+            Some(realm) => location.with_realm(realm.clone()),
+            None => Ok(location),
+        }
+    }
+
+    /// Reads documents in the order of their ids' appearance; absent ones are told.
+    pub(super) async fn read(&self, ids: &[&str]) -> Result<Vec<Option<Stored<T::Sealed>>>, Error> {
+        let paths = ids.iter().map(|id| self.path.document(id)).collect::<Result<Vec<_>, _>>()?;
+        let documents = self.store.read(&paths, None).await?;
+        paths
+            .into_iter()
+            .zip(documents)
+            .map(|(asked, document)| match document {
+                Some(answered) if answered.path != asked => {
+                    Err(Error::OtherDocument { asked, answered: answered.path })
+                }
+                document => document.map(|document| self.companion(document)).transpose(),
+            })
+            .collect()
+    }
+
+    pub(super) async fn exists(&self, id: &str) -> Result<bool, Error> {
+        let nothing = FieldMask::default();
+        let found = self.store.read(&[self.path.document(id)?], Some(&nothing)).await?;
+        Ok(found.into_iter().any(|document| document.is_some()))
+    }
+
+    /// The companion of a document that was read, with the location that was asked for.
+    pub(super) fn companion(&self, document: RawDocument) -> Result<Stored<T::Sealed>, Error> {
+        let location = self.location(document.path.id())?;
+        let sealed = decode_companion::<T>(&document)?;
+        if T::sealed_id(&sealed) != document.path.id() {
+            return Err(Error::OtherId { document: document.path, field: T::ID_FIELD });
+        }
+        Ok(Stored::new(sealed, location, document))
+    }
+
+    /// The fields to be stored for a companion.
+    pub(super) fn encode(&self, document: &DocumentPath, sealed: &T::Sealed) -> Result<Fields, Error> {
+        let mut fields =
+            encode(sealed).map_err(|source| Error::ClearValue { document: document.clone(), source })?;
+        SYNTHETIC.iter().for_each(|name| {
+            fields.remove(*name);
+        });
+        Ok(fields)
+    }
+
+    /// Writes one document, and tells when.
+    pub(super) async fn write(
+        &self,
+        path: DocumentPath,
+        kind: WriteKind,
+        precondition: Option<Precondition>,
+    ) -> Result<Option<Time>, Error> {
+        let commit = self.store.commit(vec![Write { path, kind, precondition }]).await?;
+        Ok(commit.update_times.into_iter().next().flatten().or(commit.commit_time))
+    }
+}
+
+/// Every name under which the type's fields may be stored at the document's root.
+pub(super) fn known_names<T: Document>() -> impl Iterator<Item = &'static str> {
+    T::FIELDS
+        .iter()
+        .flat_map(|field| std::iter::once(field.name).chain(field.aliases.iter().copied()))
+        .filter(|name| !SYNTHETIC.contains(name))
+}
+
+pub(super) fn decode_companion<T: Document>(document: &RawDocument) -> Result<T::Sealed, Error> {
+    let mut fields = document.fields.clone();
+    fields.remove(SEAL);
+    for field in T::FIELDS {
+        add_synthetic(&mut fields, field, document);
+    }
+    if !T::FIELDS.iter().any(|field| field.name == T::ID_FIELD && is_stored(&fields, field)) {
+        fields.insert(T::ID_FIELD.to_owned(), string_value(document.path.id()));
+    }
+    decode(&fields).map_err(|shape| Error::OtherType {
+        document: document.path.clone(),
+        type_name: type_name::<T>(),
+        at: shape.path,
+        missing: T::FIELDS
+            .iter()
+            .filter(|field| !field.sensitive && !is_stored(&fields, field))
+            .map(|field| field.name)
+            .collect(),
+    })
+}
+
+fn is_stored(fields: &Fields, field: &FieldInfo) -> bool {
+    std::iter::once(&field.name).chain(field.aliases).any(|name| fields.contains_key(*name))
+}
+
+/// Adds what the `firestore` crate adds on reading, but only where the type asks for it and nothing
+/// is stored under another of the field's names.
+fn add_synthetic(fields: &mut Fields, field: &FieldInfo, document: &RawDocument) {
+    for name in std::iter::once(&field.name).chain(field.aliases).filter(|name| SYNTHETIC.contains(name)) {
+        // A stored field of such a name is somebody's forgery.
+        fields.remove(*name);
+        if is_stored(fields, field) {
+            continue;
+        }
+        let time = |time: &Option<Time>| {
+            time.map(|time| Value { value_type: Some(ValueType::TimestampValue(time)) })
+        };
+        let value = match *name {
+            ID => Some(string_value(document.path.id())),
+            FULL_ID => Some(string_value(document.path.as_str())),
+            CREATED => time(&document.create_time),
+            _ => time(&document.update_time),
+        };
+        if let Some(value) = value {
+            fields.insert((*name).to_owned(), value);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The repository without keys: reads, moves and deletes documents, and sees no sensitive value.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+
+use super::carry::{carry_unknown, take_plaintext};
+use super::collection::Collection;
+use super::list::List;
+use super::stored::Stored;
+use crate::bytes::{LocationError, Scope};
+use crate::error::Error;
+use crate::seal::Document;
+use crate::store::{Precondition, Store, WriteKind};
+
+/// The documents of one type in one collection, without any key.
+///
+/// It reads companions, whose clear fields are readable and whose sensitive fields are
+/// [`Sealed`](crate::Sealed); it lists, deletes, and writes back what it read. It cannot make a sensitive value:
+/// nothing but sealing with a key does.
+pub struct SealedRepository<T> {
+    collection: Collection<T>,
+}
+
+impl<T> Clone for SealedRepository<T> {
+    fn clone(&self) -> Self {
+        Self { collection: self.collection.clone() }
+    }
+}
+
+impl<T: Document + 'static> SealedRepository<T> {
+    /// The documents of the type's collection, in the default scope.
+    ///
+    /// # Panics
+    /// If a hand-written `T::COLLECTION` is not the path of a collection.
+    #[must_use]
+    pub fn new(store: impl Store + 'static) -> Self {
+        Self { collection: Collection::new(Arc::new(store)) }
+    }
+
+    /// The collection below a document, such as `tenants/acme`.
+    ///
+    /// # Errors
+    /// Not the path of a document.
+    pub fn under(self, parent: &str) -> Result<Self, LocationError> {
+        Ok(Self { collection: self.collection.under(parent)? })
+    }
+
+    /// Whose keys sealed the documents; it becomes part of each location.
+    #[must_use]
+    pub fn with_scope(self, scope: Scope) -> Self {
+        Self { collection: self.collection.with_scope(scope) }
+    }
+
+    /// The realm of the documents, such as `staging`; it becomes part of each location.
+    ///
+    /// # Errors
+    /// An empty or too long realm.
+    pub fn with_realm(self, realm: impl Into<String>) -> Result<Self, LocationError> {
+        Ok(Self { collection: self.collection.with_realm(realm.into())? })
+    }
+
+    /// Reads one document; `None` where there is none.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or what is stored is not of the type.
+    pub async fn get(&self, id: &str) -> Result<Option<Stored<T::Sealed>>, Error> {
+        Ok(self.collection.read(&[id]).await?.pop().flatten())
+    }
+
+    /// Reads documents, in the order asked for; `None` for each that is not there.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or what is stored is not of the type.
+    pub async fn get_many<I: AsRef<str>>(&self, ids: &[I]) -> Result<Vec<Option<Stored<T::Sealed>>>, Error> {
+        let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
+        self.collection.read(&ids).await
+    }
+
+    /// Whether the document exists.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn exists(&self, id: &str) -> Result<bool, Error> {
+        self.collection.exists(id).await
+    }
+
+    /// All documents, page by page or as a stream.
+    pub fn list(&self) -> List<T, T::Sealed> {
+        List::new(self.collection.clone(), Box::new(|page| async { Ok(page) }.boxed()))
+    }
+
+    /// Writes back what was read, with changed clear fields if need be: sealed fields byte for byte,
+    /// unknown fields and plaintext in sealed places as they were. Only if the document is unchanged
+    /// since; afterwards `stored` stands for the document as it is now.
+    ///
+    /// # Errors
+    /// A conflict if the document has changed or gone; a clear value that Firestore does not keep.
+    pub async fn save(&self, stored: &mut Stored<T::Sealed>) -> Result<(), Error> {
+        let sealed = T::Sealed::clone(stored);
+        save::<T, _>(&self.collection, stored, sealed).await
+    }
+
+    /// Deletes a document; deleting an absent one is no error.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn delete(&self, id: &str) -> Result<(), Error> {
+        self.collection.write(self.collection.path().document(id)?, WriteKind::Delete, None).await.map(drop)
+    }
+
+    /// Deletes a document if it is in the given state.
+    ///
+    /// # Errors
+    /// A conflict if it is not.
+    pub async fn delete_if(&self, id: &str, precondition: Precondition) -> Result<(), Error> {
+        let path = self.collection.path().document(id)?;
+        self.collection.write(path, WriteKind::Delete, Some(precondition)).await.map(drop)
+    }
+}
+
+/// Replaces the document that `stored` was read from by `sealed`, carrying along what the type does
+/// not know.
+pub(super) async fn save<T: Document, V>(
+    collection: &Collection<T>,
+    stored: &mut Stored<V>,
+    mut sealed: T::Sealed,
+) -> Result<(), Error> {
+    let path = stored.location().document().clone();
+    if *stored.location() != collection.location(path.id())? || T::sealed_id(&sealed) != path.id() {
+        return Err(Error::OtherId { document: path, field: T::ID_FIELD });
+    }
+    take_plaintext::<T>(&mut sealed);
+    let mut fields = collection.encode(&path, &sealed)?;
+    carry_unknown::<T>(stored.document(), &mut fields)?;
+    let unchanged = stored.update_time().map_or(Precondition::Exists(true), Precondition::UpdatedAt);
+    let kind = WriteKind::Set { fields: fields.clone(), mask: None };
+    let update_time = collection.write(path, kind, Some(unchanged)).await?;
+    let document = stored.document_mut();
+    document.fields = fields;
+    document.update_time = update_time;
+    Ok(())
+}

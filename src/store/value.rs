@@ -1,0 +1,57 @@
+//! Between serde and Firestore's values: the `firestore` crate's own serializer and deserializer.
+
+use firestore::{FirestoreValue, firestore_document_from_serializable};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::check::{ClearValueError, check};
+use super::document::{Fields, Value, ValueType};
+use crate::bytes::FieldPath;
+
+/// Encodes a value with named fields as the `firestore` crate would, after making sure that it
+/// comes back as it is.
+///
+/// # Errors
+/// The first field that would not come back as it is.
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Fields, ClearValueError> {
+    check(value)?;
+    encode_unchecked(value)
+}
+
+/// Encodes without the check: what is encoded was read from Firestore, for comparison.
+pub(crate) fn encode_unchecked<T: Serialize + ?Sized>(value: &T) -> Result<Fields, ClearValueError> {
+    // The crate's message may quote the value.
+    let refused = |_| ClearValueError {
+        field: FieldPath::default(),
+        reason: "the `firestore` crate cannot store it; is it a struct with named fields?",
+    };
+    Ok(firestore_document_from_serializable("", &value).map_err(refused)?.fields)
+}
+
+/// The fields are not those of the type. Serde's own message may quote a value, so only the path of
+/// the first that does not fit is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OtherShape {
+    pub(crate) path: String,
+}
+
+/// Decodes a value with named fields.
+pub(crate) fn decode<T: DeserializeOwned>(fields: &Fields) -> Result<T, OtherShape> {
+    let value = || FirestoreValue::from(map_value(fields.clone()));
+    // Keeping track of the path costs time, so it is only done once something does not fit.
+    T::deserialize(value()).or_else(|_| {
+        serde_path_to_error::deserialize(value())
+            .map_err(|error| OtherShape { path: error.path().to_string() })
+    })
+}
+
+/// A map value.
+fn map_value(fields: Fields) -> Value {
+    let fields = firestore::gcloud_sdk::google::firestore::v1::MapValue { fields };
+    Value { value_type: Some(ValueType::MapValue(fields)) }
+}
+
+/// A string value.
+pub(crate) fn string_value(text: impl Into<String>) -> Value {
+    Value { value_type: Some(ValueType::StringValue(text.into())) }
+}
