@@ -8,6 +8,7 @@ pub use bytes::{
     check_id,
 };
 pub use store::{
-    Commit, Document, FieldMask, Fields, FirestoreStore, ListPage, ListRequest, MemoryStore, Precondition,
-    Store, StoreError, Time, Value, ValueType, Write, WriteKind,
+    Commit, Document, FieldMask, Fields, FirestoreStore, LimitError, ListPage, ListRequest, MAX_COLLECTIONS,
+    MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_FIELD_NAME_BYTES, MAX_NAME_BYTES, MAX_VALUE_BYTES, MemoryStore,
+    Precondition, Store, StoreError, Time, Value, ValueType, Write, WriteKind, check_document,
 };
