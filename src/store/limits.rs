@@ -246,7 +246,6 @@ impl Check<'_> {
             Some(ValueType::MapValue(map)) => match vector(map) {
                 Some(Ok(size)) => Ok(size),
                 Some(Err(reason)) => unstorable(reason),
-                None if map.fields.is_empty() => self.inner_depth(place).map(|_| 1),
                 None => self.map(place, map),
             },
             Some(_) => unstorable("this kind of value belongs into queries only"),
@@ -285,7 +284,7 @@ impl Check<'_> {
             }
             size += self.value(&place, value)?;
         }
-        Ok(size)
+        Ok(size.max(1)) // an empty one counts as a null
     }
 
     fn map(&self, place: &Place<'_>, map: &MapValue) -> Result<usize, LimitError> {
@@ -296,7 +295,7 @@ impl Check<'_> {
             let place = Place { parent: Some(place), step: Step::Key(name), name_bytes, depth };
             size += self.named(&place, name, value)?;
         }
-        Ok(size)
+        Ok(size.max(1)) // an empty one counts as a null
     }
 }
 
