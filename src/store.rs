@@ -3,6 +3,7 @@
 mod check;
 mod document;
 mod firestore;
+mod limits;
 mod memory;
 pub(crate) mod value;
 
@@ -12,6 +13,10 @@ pub use document::{
     WriteKind,
 };
 pub use firestore::FirestoreStore;
+pub use limits::{
+    LimitError, MAX_COLLECTIONS, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_FIELD_NAME_BYTES, MAX_NAME_BYTES,
+    MAX_VALUE_BYTES, check_document,
+};
 pub use memory::MemoryStore;
 
 use async_trait::async_trait;
@@ -35,14 +40,20 @@ pub trait Store: Send + Sync {
         mask: Option<&FieldMask>,
     ) -> Result<Vec<Option<Document>>, StoreError>;
 
-    /// Applies all writes at once, or none.
+    /// Applies all writes at once, or none. Each document stands in at most one of them.
+    ///
+    /// A write that changes nothing leaves the update time as it was. Times are kept to the
+    /// microsecond, every NaN as the same one; all other values come back identical.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where a precondition does not hold, [`StoreError::NotFound`] where
-    /// one asks for a document that is not there.
+    /// one asks for a document that is not there, [`StoreError::Limit`] where a document is one
+    /// that Firestore does not take. After [`StoreError::Unavailable`] and
+    /// [`StoreError::Deadline`] the writes may have been applied all the same.
     async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError>;
 
-    /// One page of a collection's documents, in the order of their ids.
+    /// One page of a collection's documents, in the order of their ids. The last page may be
+    /// empty. A token is good for the collection that it came from.
     ///
     /// # Errors
     /// [`StoreError`]: the database cannot be reached, or refuses.
@@ -73,6 +84,16 @@ pub enum StoreError {
     #[error("the database refuses the request: {reason}")]
     Refused {
         /// What the database said.
+        reason: String,
+    },
+    /// A document is one that Firestore does not take; nothing was sent.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// The answer does not fit the request: a document that was not asked for, one of another
+    /// database, too few or too many. Nothing of it is used.
+    #[error("the database's answer does not fit the request: {reason}")]
+    UnexpectedAnswer {
+        /// What does not fit.
         reason: String,
     },
     /// The caller may not do this.

@@ -1,1 +1,15 @@
-//! The official Firestore emulator, for tests.
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod find;
+mod inspect;
+mod java;
+mod process;
+mod rest;
+mod search;
+mod start;
+
+pub use error::Error;
+pub use inspect::Project;
+pub use search::{Found, Hit};
+pub use start::{Builder, Emulator};

@@ -1,7 +1,11 @@
 //! Documents, writes and pages as a store sees them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use ::firestore::gcloud_sdk::google::firestore::v1::MapValue;
+
+use super::StoreError;
+use super::limits::{MAX_FIELD_NAME_BYTES, check_document, reserved};
 use crate::bytes::{CollectionPath, DocumentPath};
 
 /// A Firestore value, the generated protobuf type that the `firestore` crate uses too.
@@ -64,6 +68,83 @@ impl FieldMask {
             .map(|path| path.iter().map(|name| quoted(name)).collect::<Vec<_>>().join("."))
             .collect()
     }
+
+    /// The named fields of these; names that are not there are left out.
+    #[must_use]
+    pub fn project(&self, fields: &Fields) -> Fields {
+        let mut projected = Fields::new();
+        for path in &self.paths {
+            if let Some(value) = value_at(fields, path) {
+                set_at(&mut projected, path, value.clone());
+            }
+        }
+        projected
+    }
+
+    /// Refuses names that Firestore does not take.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let bad = |path: &Vec<String>| {
+            let length = path.iter().map(|name| name.len() + 1).sum::<usize>();
+            length == 0 || length - 1 > MAX_FIELD_NAME_BYTES || path.iter().any(|name| reserved(name))
+        };
+        match self.paths.iter().find(|path| bad(path)) {
+            None => Ok(()),
+            Some(path) => {
+                let path: String = path.join(".").chars().take(80).collect();
+                let reason = format!(
+                    "the field mask names {path:?}; names must not be empty or match `__.*__`, nor have more than {MAX_FIELD_NAME_BYTES} bytes together"
+                );
+                Err(StoreError::Refused { reason })
+            }
+        }
+    }
+}
+
+/// The value under these names, through maps only.
+pub(super) fn value_at<'a>(fields: &'a Fields, path: &[String]) -> Option<&'a Value> {
+    let (last, parents) = path.split_last()?;
+    let mut fields = fields;
+    for name in parents {
+        match &fields.get(name)?.value_type {
+            Some(ValueType::MapValue(map)) => fields = &map.fields,
+            _ => return None,
+        }
+    }
+    fields.get(last)
+}
+
+/// Sets the value under these names; what is no map on the way becomes one.
+pub(super) fn set_at(fields: &mut Fields, path: &[String], value: Value) {
+    match path {
+        [] => {}
+        [last] => {
+            fields.insert(last.clone(), value);
+        }
+        [name, rest @ ..] => {
+            let parent = fields.entry(name.clone()).or_default();
+            if !matches!(parent.value_type, Some(ValueType::MapValue(_))) {
+                parent.value_type = Some(ValueType::MapValue(MapValue::default()));
+            }
+            if let Some(ValueType::MapValue(map)) = &mut parent.value_type {
+                set_at(&mut map.fields, rest, value);
+            }
+        }
+    }
+}
+
+/// Removes the value under these names, if it is there; its parents stay.
+pub(super) fn remove_at(fields: &mut Fields, path: &[String]) {
+    match path {
+        [] => {}
+        [last] => {
+            fields.remove(last);
+        }
+        [name, rest @ ..] => {
+            if let Some(Value { value_type: Some(ValueType::MapValue(map)) }) = fields.get_mut(name) {
+                remove_at(&mut map.fields, rest);
+            }
+        }
+    }
 }
 
 fn quoted(name: &str) -> String {
@@ -103,6 +184,33 @@ pub struct Write {
     pub precondition: Option<Precondition>,
 }
 
+/// Drops what masks do not mean, and refuses what Firestore would refuse of these writes
+/// whatever it holds.
+pub(super) fn prepare(writes: Vec<Write>) -> Result<Vec<Write>, StoreError> {
+    let mut named = HashSet::with_capacity(writes.len());
+    let refused = |reason: String| Err(StoreError::Refused { reason });
+    let mut prepared = Vec::with_capacity(writes.len());
+    for mut write in writes {
+        if !named.insert(write.path.clone()) {
+            return refused(format!("one commit writes {} twice; make it one write", write.path));
+        }
+        if let Some(Precondition::UpdatedAt(time)) = &write.precondition
+            && time.nanos % 1_000 != 0
+        {
+            return refused(format!("{}: update times have microseconds, not nanoseconds", write.path));
+        }
+        if let WriteKind::Set { fields, mask } = &mut write.kind {
+            if let Some(mask) = mask {
+                mask.check()?;
+                *fields = mask.project(fields);
+            }
+            check_document(&write.path, fields)?;
+        }
+        prepared.push(write);
+    }
+    Ok(prepared)
+}
+
 /// What a commit did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Commit {
@@ -123,6 +231,30 @@ pub struct ListRequest {
     pub page_token: Option<String>,
     /// Which fields travel; `None` for all.
     pub mask: Option<FieldMask>,
+}
+
+impl ListRequest {
+    /// Refuses what no database would answer, and gives the token as [`ListRequest::token`] took it.
+    pub(super) fn check(&self) -> Result<Option<&str>, StoreError> {
+        let refused = |reason: &str| Err(StoreError::Refused { reason: reason.to_owned() });
+        if self.page_size == 0 {
+            return refused("a page needs room for at least one document");
+        }
+        if let Some(mask) = &self.mask {
+            mask.check()?;
+        }
+        let Some(token) = &self.page_token else { return Ok(None) };
+        match token.split_once("//") {
+            Some((collection, token)) if collection == self.collection.as_str() => Ok(Some(token)),
+            _ => refused("the page token is not one of this collection"),
+        }
+    }
+
+    /// Binds a page token to the collection: a server may take one of another collection and
+    /// begin anywhere. No path holds `//`.
+    pub(super) fn token(&self, token: &str) -> String {
+        format!("{}//{token}", self.collection)
+    }
 }
 
 /// One page of a collection.

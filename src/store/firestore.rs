@@ -1,4 +1,295 @@
 //! Cloud Firestore, through the client that the `firestore` crate generates.
 
+mod status;
+mod wire;
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::time::Duration;
+
+use ::firestore::FirestoreDb;
+use ::firestore::gcloud_sdk::google::firestore::v1::{
+    BatchGetDocumentsRequest, CommitRequest, CommitResponse, ListDocumentsRequest,
+    batch_get_documents_response::Result as Answer, firestore_client::FirestoreClient,
+};
+use ::firestore::gcloud_sdk::prost::Message;
+use ::firestore::gcloud_sdk::tonic::{Request, Status};
+use ::firestore::gcloud_sdk::{GoogleAuthMiddleware, RequestTimeouts};
+use async_trait::async_trait;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio::time::Instant;
+use tracing::{Instrument, debug, debug_span};
+
+use super::document::prepare;
+use super::limits::MAX_REQUEST_BYTES;
+use super::{Commit, Document, FieldMask, ListPage, ListRequest, Store, StoreError, Write, WriteKind};
+use crate::bytes::DocumentPath;
+use status::{commit_error, commit_may_succeed, deadline_error, read_error, read_may_succeed};
+use wire::{Names, read_mask};
+
+/// How long a call may take unless [`FirestoreStore::with_deadline`] says otherwise: 30 seconds.
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How often a call is tried at most, the first time included.
+const ATTEMPTS: u32 = 5;
+
+/// The pause before the second attempt, doubled for each one after.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// How many documents one request reads, and how many such requests run at once.
+const DOCUMENTS_PER_REQUEST: usize = 300;
+const REQUESTS_AT_ONCE: usize = 4;
+
+/// The largest message that is taken from the server: a page of large documents.
+const MAX_ANSWER_BYTES: usize = 128 * 1_048_576;
+
 /// Documents in Cloud Firestore or its emulator.
-pub struct FirestoreStore;
+///
+/// Every call has a deadline, 30 seconds unless [`with_deadline`](Self::with_deadline) says
+/// otherwise. A read that fails for a passing reason is sent again, at most four times with
+/// growing pauses. A commit is sent again only when the server has aborted it because of
+/// contention, which means that nothing was applied: after a lost answer it might be applied twice.
+///
+/// A large [`read`](Store::read) travels as several requests of 300 documents, each a consistent
+/// snapshot of its own.
+#[derive(Clone)]
+pub struct FirestoreStore {
+    db: FirestoreDb,
+    names: Names,
+    deadline: Duration,
+}
+
+impl FirestoreStore {
+    /// The documents of this database, which fireseal shares with the rest of the program.
+    #[must_use]
+    pub fn new(db: FirestoreDb) -> Self {
+        let names = Names { root: db.get_documents_path().clone() };
+        Self { db, names, deadline: DEFAULT_DEADLINE }
+    }
+
+    /// Connects to the default database of a project, as [`FirestoreDb::new`] does: to the
+    /// emulator that `FIRESTORE_EMULATOR_HOST` names, or to Google with the application default
+    /// credentials. Takes at most 30 seconds.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] without credentials or a connection, [`StoreError::Deadline`].
+    pub async fn connect(project_id: &str) -> Result<Self, StoreError> {
+        match tokio::time::timeout(DEFAULT_DEADLINE, FirestoreDb::new(project_id)).await {
+            Ok(Ok(db)) => Ok(Self::new(db)),
+            Ok(Err(error)) => {
+                Err(StoreError::Unavailable { reason: error.to_string(), source: Some(Box::new(error)) })
+            }
+            Err(_) => Err(deadline_error(DEFAULT_DEADLINE)),
+        }
+    }
+
+    /// The same store with another deadline for each whole call: all attempts, the pauses between
+    /// them, and the answer's body.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// The database underneath.
+    #[must_use]
+    pub fn database(&self) -> &FirestoreDb {
+        &self.db
+    }
+
+    fn client(&self) -> FirestoreClient<GoogleAuthMiddleware> {
+        self.db.client().get().max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    /// Runs a whole call within the deadline.
+    async fn within<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        match tokio::time::timeout(self.deadline, call).await {
+            Ok(answer) => answer,
+            Err(_) => Err(deadline_error(self.deadline)),
+        }
+    }
+
+    /// Sends a request until it succeeds, fails for good, or has been tried often enough. The
+    /// server is told how much time is left.
+    async fn attempts<M: Clone, T, F: Future<Output = Result<T, Status>>>(
+        &self,
+        message: M,
+        again: fn(&Status) -> bool,
+        send: impl Fn(FirestoreClient<GoogleAuthMiddleware>, Request<M>) -> F,
+    ) -> Result<T, Status> {
+        let end = Instant::now() + self.deadline;
+        let mut attempt = 1;
+        loop {
+            let mut request = Request::new(message.clone());
+            let left = end.saturating_duration_since(Instant::now());
+            request.extensions_mut().insert(RequestTimeouts::new().with_total(left));
+            match send(self.client(), request).await {
+                Err(status) if attempt < ATTEMPTS && again(&status) => {
+                    debug!(attempt, code = ?status.code(), "asking the database again");
+                    tokio::time::sleep(pause(attempt)).await;
+                    attempt += 1;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Reads documents of one request. Every name is answered exactly once, and no other.
+    async fn read_chunk(
+        &self,
+        paths: &[DocumentPath],
+        mask: Option<&FieldMask>,
+    ) -> Result<Vec<(DocumentPath, Option<Document>)>, StoreError> {
+        let request = BatchGetDocumentsRequest {
+            database: self.db.get_database_path().clone(),
+            documents: paths.iter().map(|path| self.names.full(path)).collect(),
+            mask: mask.map(read_mask),
+            ..Default::default()
+        };
+        let answers = self
+            .attempts(request, read_may_succeed, |mut client, request| async move {
+                let mut stream = client.batch_get_documents(request).await?.into_inner();
+                let mut answers = Vec::with_capacity(paths.len());
+                while let Some(message) = stream.try_next().await? {
+                    answers.extend(message.result);
+                    if answers.len() > paths.len() {
+                        break;
+                    }
+                }
+                Ok(answers)
+            })
+            .await
+            .map_err(|status| read_error(status, self.deadline))?;
+
+        let unexpected = |reason: String| StoreError::UnexpectedAnswer { reason };
+        let mut open: HashSet<&DocumentPath> = paths.iter().collect();
+        let mut documents = Vec::with_capacity(paths.len());
+        for answer in answers {
+            let (path, document) = match answer {
+                Answer::Found(document) => {
+                    let document = self.names.document(document)?;
+                    (document.path.clone(), Some(document))
+                }
+                Answer::Missing(name) => (self.names.relative(&name)?, None),
+            };
+            if !open.remove(&path) {
+                return Err(unexpected(format!("{path} was not asked for, or is answered twice")));
+            }
+            documents.push((path, document));
+        }
+        match open.into_iter().next() {
+            None => Ok(documents),
+            Some(path) => Err(unexpected(format!("nothing is said about {path}"))),
+        }
+    }
+
+    async fn send_commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+        let writes = prepare(writes)?;
+        if writes.is_empty() {
+            return Ok(Commit { commit_time: None, update_times: Vec::new() });
+        }
+        let request = CommitRequest {
+            database: self.db.get_database_path().clone(),
+            writes: writes.iter().cloned().map(|write| self.names.write(write)).collect(),
+            ..Default::default()
+        };
+        let size = request.encoded_len();
+        if size > MAX_REQUEST_BYTES {
+            let reason = format!(
+                "the commit takes {size} bytes; Firestore takes at most {MAX_REQUEST_BYTES} at once: split it"
+            );
+            return Err(StoreError::Refused { reason });
+        }
+        let CommitResponse { write_results, commit_time } = self
+            .attempts(request, commit_may_succeed, |mut client, request| async move {
+                Ok(client.commit(request).await?.into_inner())
+            })
+            .await
+            .map_err(|status| commit_error(status, &writes, self.deadline))?;
+        if write_results.len() != writes.len() {
+            let reason = format!("{} results for {} writes", write_results.len(), writes.len());
+            return Err(StoreError::UnexpectedAnswer { reason });
+        }
+        let update_times = writes
+            .iter()
+            .zip(write_results)
+            .map(|(write, result)| match write.kind {
+                WriteKind::Delete => None,
+                WriteKind::Set { .. } => result.update_time,
+            })
+            .collect();
+        Ok(Commit { commit_time, update_times })
+    }
+
+    async fn list_page(&self, request: &ListRequest) -> Result<ListPage, StoreError> {
+        let token = request.check()?;
+        let message = ListDocumentsRequest {
+            parent: match request.collection.parent() {
+                Some(document) => self.names.full(&document),
+                None => self.names.root.clone(),
+            },
+            collection_id: request.collection.id().to_owned(),
+            page_size: i32::try_from(request.page_size).unwrap_or(i32::MAX),
+            page_token: token.unwrap_or_default().to_owned(),
+            mask: request.mask.as_ref().map(read_mask),
+            ..Default::default()
+        };
+        let page = self
+            .attempts(message, read_may_succeed, |mut client, message| async move {
+                Ok(client.list_documents(message).await?.into_inner())
+            })
+            .await
+            .map_err(|status| read_error(status, self.deadline))?;
+        let mut documents = Vec::with_capacity(page.documents.len());
+        for document in page.documents {
+            let document = self.names.document(document)?;
+            if document.path.parent() != request.collection {
+                let reason = format!("{} is no document of {}", document.path, request.collection);
+                return Err(StoreError::UnexpectedAnswer { reason });
+            }
+            documents.push(document);
+        }
+        let next = page.next_page_token;
+        let next_page_token = (!next.is_empty()).then(|| request.token(&next));
+        Ok(ListPage { documents, next_page_token })
+    }
+}
+
+/// The pause after this attempt: doubled each time, and shortened at random by up to half so that
+/// many clients do not come back at once.
+fn pause(attempt: u32) -> Duration {
+    let longest = FIRST_PAUSE * 2_u32.pow(attempt.saturating_sub(1).min(5));
+    let random = getrandom::u32().unwrap_or(u32::MAX);
+    longest / 2 + (longest / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
+}
+
+#[async_trait]
+impl Store for FirestoreStore {
+    async fn read(
+        &self,
+        paths: &[DocumentPath],
+        mask: Option<&FieldMask>,
+    ) -> Result<Vec<Option<Document>>, StoreError> {
+        if let Some(mask) = mask {
+            mask.check()?;
+        }
+        let span = debug_span!("firestore", operation = "read", documents = paths.len());
+        let mut asked: Vec<DocumentPath> = paths.to_vec();
+        asked.sort_unstable();
+        asked.dedup();
+        let chunks: Vec<_> =
+            asked.chunks(DOCUMENTS_PER_REQUEST).map(|chunk| self.read_chunk(chunk, mask)).collect();
+        let call = stream::iter(chunks).buffer_unordered(REQUESTS_AT_ONCE).try_concat();
+        let found: HashMap<_, _> = self.within(call).instrument(span).await?.into_iter().collect();
+        Ok(paths.iter().map(|path| found.get(path).cloned().flatten()).collect())
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+        let span = debug_span!("firestore", operation = "commit", writes = writes.len());
+        self.within(self.send_commit(writes)).instrument(span).await
+    }
+
+    async fn list(&self, request: &ListRequest) -> Result<ListPage, StoreError> {
+        let span = debug_span!("firestore", operation = "list", documents = request.page_size);
+        self.within(self.list_page(request)).instrument(span).await
+    }
+}
