@@ -6,10 +6,12 @@
 //! padding  where the content byte says so: 0x80, then 0x00 up to a multiple of the field's N
 //! ```
 //!
-//! MessagePack is written with named fields, in serde's human-readable mode (so that a date has the
-//! same text here and in a plain Firestore document), and with byte containers as `bin`.
+//! MessagePack is written with named fields and in serde's human-readable mode, so that a date has the
+//! same text here and in a plain Firestore document. A value keeps the shape that it gives itself:
+//! a `Vec<u8>` is an array unless it goes through `serde_bytes`. `rmp-serde` could write it as `bin`
+//! (`BytesMode`), but an untagged, internally tagged or flattened value would then come back as
+//! another variant, or not at all.
 
-use rmp_serde::config::BytesMode;
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned, IgnoredAny};
 use zeroize::{Zeroize, Zeroizing};
@@ -118,10 +120,7 @@ impl Plaintext {
 /// Appends one MessagePack value, and makes sure that it can be read back.
 fn write_message_pack<T: Serialize + ?Sized>(value: &T, out: &mut Growing<'_>) -> Result<(), EncodeError> {
     let start = out.0.len();
-    let mut serializer = rmp_serde::Serializer::new(&mut *out)
-        .with_struct_map()
-        .with_human_readable()
-        .with_bytes(BytesMode::ForceAll);
+    let mut serializer = rmp_serde::Serializer::new(&mut *out).with_struct_map().with_human_readable();
     value.serialize(&mut serializer).map_err(|_| EncodeError::Unserializable)?;
     // The encoder counts neither depth nor elements: an implementation may announce another length
     // than it writes.
@@ -294,5 +293,21 @@ mod tests {
     fn a_value_that_could_not_be_read_is_not_written() {
         let encoded = Plaintext::encode(&Miscounted, Format::new());
         assert_eq!(encoded.err(), Some(EncodeError::Unserializable));
+    }
+
+    #[derive(Serialize, serde::Deserialize, PartialEq, Debug)]
+    #[serde(untagged)]
+    enum Upload {
+        Full { name: String, data: Vec<u8> },
+        Bare { name: String },
+    }
+
+    #[test]
+    fn bytes_keep_their_variant() {
+        // Written as `bin`, an untagged reader takes a `Vec<u8>` for bytes, which is no sequence to
+        // it: the value came back as `Bare`, without its data.
+        let upload = Upload::Full { name: "a".to_owned(), data: vec![1, 200] };
+        let bytes = written(&upload);
+        assert_eq!(read_message_pack::<Upload>(&bytes), Ok(upload));
     }
 }
