@@ -16,6 +16,7 @@ pub use bytes::{
     MAX_DEPTH, MAX_ID_BYTES, Scope, check_id,
 };
 pub use error::Error;
+pub use fireseal_derive::Sealable;
 pub use keys::{DataKey, KeyError, KeyLookup, KeyProvider, KeyRing, KeyRings};
 pub use repository::{List, Page, Repository, SealedRepository, Stored};
 pub use seal::json::to_json;

@@ -1,0 +1,113 @@
+//! Writes the companion and the impls.
+//!
+//! All paths are absolute, all variables hygienic; what need not have a name outside stands in an
+//! anonymous constant.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::ext::IdentExt;
+
+use crate::ast::{Field, Input, Step, Variant};
+use bounds::Bounds;
+
+mod absent;
+mod adapter;
+mod bounds;
+mod companion;
+mod document;
+mod partial;
+mod plain;
+mod walk;
+
+/// Everything that the derive adds to the program.
+pub fn expand(input: &Input<'_>) -> TokenStream {
+    let context = Context::new(input);
+    let companion = companion::item(&context);
+    let hidden = [
+        companion::impls(&context),
+        adapter::items(&context),
+        partial::item(&context),
+        walk::implementation(&context),
+        document::impls(&context),
+        plain::impls(&context),
+        plain::assertions(&context),
+    ];
+    quote! {
+        #companion
+
+        #[doc(hidden)]
+        #[allow(deprecated, missing_docs, private_bounds, private_interfaces, unused_qualifications)]
+        const _: () = {
+            #(#hidden)*
+        };
+    }
+}
+
+/// What every part of the expansion needs.
+pub struct Context<'a> {
+    pub input: &'a Input<'a>,
+    pub bounds: Bounds,
+    /// `__private` of the `fireseal` crate.
+    pub private: TokenStream,
+    /// `serde`, as `fireseal` re-exports it.
+    pub serde: TokenStream,
+    /// The name of the partial type.
+    pub partial: Ident,
+    /// The variable that holds the walk.
+    pub walk: Ident,
+}
+
+impl<'a> Context<'a> {
+    fn new(input: &'a Input<'a>) -> Self {
+        let krate = &input.krate;
+        Self {
+            input,
+            bounds: Bounds::new(input),
+            private: quote!(#krate::__private),
+            serde: quote!(#krate::__private::serde),
+            partial: format_ident!("__Partial{}", input.ident.unraw()),
+            walk: local("__walk"),
+        }
+    }
+
+    /// The partial type as it is used, with its parameters.
+    pub fn partial_type(&self) -> TokenStream {
+        let (ident, (_, params, _)) = (&self.partial, self.input.generics.split_for_impl());
+        quote!(#ident #params)
+    }
+
+    /// `expr`, one step deeper in the stored path.
+    pub fn step(&self, step: &Step, expr: TokenStream) -> TokenStream {
+        let walk = &self.walk;
+        match step {
+            Step::None => expr,
+            Step::Key(name) => quote!(#walk.key(#name, |#walk| #expr)),
+            Step::Index(index) => quote!(#walk.index(#index, |#walk| #expr)),
+        }
+    }
+
+    /// `block`, which returns `output`, below the variant's own step in the stored path.
+    pub fn variant_step(
+        &self,
+        variant: &Variant<'_>,
+        output: &TokenStream,
+        block: TokenStream,
+    ) -> TokenStream {
+        let walk = &self.walk;
+        match variant.step().filter(|_| variant.holds_sealed()) {
+            Some(name) => quote!(#walk.key(#name, |#walk| -> #output { #block })),
+            None => quote!({ #block }),
+        }
+    }
+}
+
+/// A variable that no name of the user's can meet.
+pub fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// A name for an item that belongs to one field, unique within the type.
+pub fn item_name(prefix: &str, variant: &Variant<'_>, field: &Field<'_>) -> Ident {
+    let variant = variant.original.map(|variant| variant.ident.unraw().to_string()).unwrap_or_default();
+    format_ident!("{prefix}{variant}_{}", field.label())
+}

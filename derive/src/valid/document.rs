@@ -1,0 +1,91 @@
+//! What a type needs to be a document: named fields, one collection, one id.
+
+use syn::{LitStr, Path};
+
+use crate::ast::{Field, Input, Kind, Style};
+use crate::errors::Errors;
+
+/// Firestore's limit for one id, in bytes.
+const MAX_ID_BYTES: usize = 1_500;
+
+pub fn check(input: &Input<'_>, errors: &mut Errors) {
+    let ids: Vec<(&Field<'_>, &Path)> = input
+        .fields()
+        .filter_map(|field| match &field.kind {
+            Kind::Id(id) => Some((field, id)),
+            _ => None,
+        })
+        .collect();
+    match &input.attrs.collection {
+        Some(collection) => check_collection(input, collection, ids.is_empty(), errors),
+        None => {
+            for (_, id) in &ids {
+                errors.at(
+                    id,
+                    "only a document has an id; name its collection on the struct: \
+                     `#[sealable(collection = \"customers\")]`",
+                );
+            }
+        }
+    }
+    for (_, second) in ids.iter().skip(1) {
+        errors.at(second, "a document has one id; keep one `#[sealable(id)]`");
+    }
+    for (field, id) in &ids {
+        if field.serde.unread() || field.serde.flatten.is_some() {
+            errors.at(
+                id,
+                "the id is read back with the document, so serde must not skip or flatten it; to store it nowhere \
+                 but in the document's path, use `#[serde(rename = \"_firestore_id\", skip_serializing)]`",
+            );
+        }
+    }
+}
+
+fn check_collection(input: &Input<'_>, collection: &LitStr, lacks_id: bool, errors: &mut Errors) {
+    if input.is_enum() {
+        errors.at(
+            collection,
+            "an enum is not a document; put it into a field of a struct that has the collection and the id",
+        );
+    } else if input.variants.iter().any(|variant| variant.style != Style::Named) {
+        errors.at(collection, "a document has named fields; write the struct as `struct Name { .. }`");
+    } else if lacks_id {
+        errors.at(
+            collection,
+            "a document needs its id: mark one clear text field `#[sealable(id)]`, such as `id: String`",
+        );
+    }
+    let path = collection.value();
+    if path.split('/').count().is_multiple_of(2) {
+        errors.at(
+            collection,
+            format!(
+                "{path:?} is a document's path; a collection has an odd number of segments, such as \"customers\" \
+                 or \"tenants/acme/customers\""
+            ),
+        );
+    }
+    for id in path.split('/') {
+        if let Some(rule) = broken_rule(id) {
+            errors.at(collection, format!("{id:?} is not a collection or document id: {rule}"));
+        }
+    }
+}
+
+/// Which of Firestore's rules for ids this one breaks.
+fn broken_rule(id: &str) -> Option<&'static str> {
+    if id.is_empty() {
+        Some("it is empty")
+    } else if id.len() > MAX_ID_BYTES {
+        Some("it is longer than 1500 bytes")
+    } else if id == "." || id == ".." {
+        Some("it must not be `.` or `..`")
+    } else if id.len() >= 4 && id.starts_with("__") && id.ends_with("__") {
+        Some("names like `__this__` are reserved")
+    } else if id.contains('\0') {
+        Some("it must not hold U+0000")
+    } else {
+        None
+    }
+}
