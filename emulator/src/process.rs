@@ -182,16 +182,14 @@ impl Output {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::net::{Ipv4Addr, TcpListener};
-
     use super::{Error, Java, Process};
 
     #[tokio::test]
-    async fn a_port_lost_during_the_start_is_told_apart() {
+    async fn another_emulator_that_took_the_port_is_not_mistaken_for_ours() {
         let java = Java::find().unwrap();
         let jar = crate::find::jar(&java).await.unwrap();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let (_first, host) = Process::start(&java, &jar, None).await.unwrap();
+        let port = host.split_once(':').unwrap().1.parse().unwrap();
         let error = Process::start_on(&java, &jar, port).await.unwrap_err();
         assert!(matches!(error, Error::PortTaken { .. }), "{error}");
     }

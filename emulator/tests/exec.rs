@@ -3,7 +3,9 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use fireseal_emulator::Emulator;
 
@@ -60,17 +62,36 @@ async fn a_running_emulator_is_used_and_goes_on() {
 
 #[test]
 fn signals_reach_the_command_and_the_emulator_stays_until_it_ends() {
-    for (signal, code) in [("TERM", 41), ("INT", 42), ("HUP", 43)] {
+    // The last as Ctrl-C at a terminal does it: to the whole group.
+    for (signal, to, code) in [
+        ("TERM", "", 41),
+        ("HUP", "", 42),
+        ("INT", "", 43),
+        ("INT", "-", 44),
+    ] {
         // The command takes its time to end, and needs the emulator for it.
         let script = format!(
-            "trap 'sleep 0.3; echo ending; exit {code}' {signal}; echo $FIRESTORE_EMULATOR_HOST; \
-             while :; do sleep 0.05; done"
+            "trap 'trap \"\" {signal}; echo ending; read -r _; exit {code}' {signal}; \
+             echo $FIRESTORE_EMULATOR_HOST; while :; do sleep 0.05; done"
         );
-        let mut child = exec(&script).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = exec(&script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let host = lines.next().unwrap().unwrap();
-        kill(signal, child.id());
+        let target = format!("{to}{}", child.id());
+        let status = Command::new("/bin/sh")
+            .args(["-c", "kill -s $1 -- $2", "sh", signal, &target])
+            .status()
+            .unwrap();
+        assert!(status.success());
         assert_eq!(lines.next().unwrap().unwrap(), "ending");
+        std::thread::sleep(Duration::from_millis(300));
+        TcpStream::connect(&host).unwrap();
+        drop(child.stdin.take());
         assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}");
         TcpStream::connect(host).unwrap_err();
     }
@@ -94,12 +115,4 @@ fn a_command_that_does_not_exist_is_told_as_shells_do() {
         message.contains("no-such-command could not be run"),
         "{message}"
     );
-}
-
-fn kill(signal: &str, id: u32) {
-    let status = Command::new("kill")
-        .args(["-s", signal, &id.to_string()])
-        .status()
-        .unwrap();
-    assert!(status.success());
 }
