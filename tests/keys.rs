@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use fireseal::store::MemoryStore;
 use fireseal::{
-    Cause, DataKey, DocumentPath, Error, KeyError, KeyId, KeyLookup, KeyProvider, KeyRing, Location, OpenError,
-    Repository, Scope, SealError, Sealable,
+    Cause, DataKey, DocumentPath, Error, KeyError, KeyId, KeyLookup, KeyProvider, KeyRing, Location,
+    OpenError, Repository, Scope, SealError, Sealable,
 };
 
 #[derive(Sealable, PartialEq, Clone)]
@@ -64,8 +64,11 @@ fn a_destroyed_key_is_told_from_an_unknown_one() {
     let id = old.id();
     let sealed = customer("ada").seal(&location(), &KeyRing::new(old)).unwrap();
     let ring = KeyRing::new(DataKey::generate().unwrap());
-    for (ring, cause) in [(ring.clone().with_destroyed(id), Cause::KeyDestroyed(id)), (ring, Cause::KeyUnknown(id))] {
-        let Err(OpenError::Fields { failures, .. }) = Customer::open(sealed.clone(), &location(), &ring) else {
+    for (ring, cause) in
+        [(ring.clone().with_destroyed(id), Cause::KeyDestroyed(id)), (ring, Cause::KeyUnknown(id))]
+    {
+        let Err(OpenError::Fields { failures, .. }) = Customer::open(sealed.clone(), &location(), &ring)
+        else {
             panic!("opened");
         };
         assert!(failures.iter().all(|failure| failure.cause == cause));
@@ -96,7 +99,8 @@ fn a_snapshot_does_not_change() {
 #[test]
 fn keys_do_not_show_themselves() {
     let key = DataKey::from_bytes(&[0xab; 32]);
-    let shown = format!("{key:?} {:?} {:#?}", KeyRing::new(copy(&key)), KeyLookup::Found(Arc::new(copy(&key))));
+    let shown =
+        format!("{key:?} {:?} {:#?}", KeyRing::new(copy(&key)), KeyLookup::Found(Arc::new(copy(&key))));
     for secret in ["abab", "171, 171", "ABAB"] {
         assert!(!shown.contains(secret), "{shown}");
     }
@@ -155,10 +159,8 @@ async fn a_wrong_key_from_the_provider_is_not_believed() {
 #[tokio::test]
 async fn a_page_asks_for_its_keys_once() {
     let store = MemoryStore::new();
-    let scripted = Arc::new(Scripted {
-        ring: Some(KeyRing::new(DataKey::generate().unwrap())),
-        ..Scripted::default()
-    });
+    let scripted =
+        Arc::new(Scripted { ring: Some(KeyRing::new(DataKey::generate().unwrap())), ..Scripted::default() });
     let customers = Repository::<Customer>::new(store, Arc::clone(&scripted));
     let ids: Vec<String> = (0..20).map(|number| format!("c{number}")).collect();
     for id in &ids {

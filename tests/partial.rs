@@ -9,7 +9,9 @@ mod stores;
 use std::sync::Arc;
 
 use fireseal::store::{Fields, Store, Value, ValueType, Write, WriteKind};
-use fireseal::{Cause, DataKey, DocumentPath, Error, KeyRing, OpenError, Repository, Sealable, SealedRepository};
+use fireseal::{
+    Cause, DataKey, DocumentPath, Error, KeyRing, OpenError, Repository, Sealable, SealedRepository,
+};
 
 type Db = Arc<dyn Store>;
 
@@ -53,7 +55,8 @@ async fn damaged(store: &Db) -> (Repository<Customer>, Fields) {
     let lost = Repository::<Customer>::new(Arc::clone(store), KeyRing::new(DataKey::generate().unwrap()));
     lost.create(&customer()).await.unwrap();
     let ssn = raw(store).await.remove("ssn").unwrap();
-    let customers = Repository::<Customer>::new(Arc::clone(store), KeyRing::new(DataKey::generate().unwrap()));
+    let customers =
+        Repository::<Customer>::new(Arc::clone(store), KeyRing::new(DataKey::generate().unwrap()));
     customers.set(&customer()).await.unwrap();
     let mut fields = raw(store).await;
     fields.insert("ssn".to_owned(), ssn);
@@ -78,7 +81,10 @@ async fn opening_is_all_or_nothing(store: Db) {
     };
     assert_eq!(location.document().as_str(), "customers/ada");
     assert!(matches!(failures[0].cause, Cause::KeyUnknown(_)));
-    assert_eq!((failures[0].field.to_string().as_str(), failures[1].field.to_string().as_str()), ("ssn", "phone"));
+    assert_eq!(
+        (failures[0].field.to_string().as_str(), failures[1].field.to_string().as_str()),
+        ("ssn", "phone")
+    );
     assert_eq!(failures[1].cause, Cause::Plaintext);
     assert_eq!(failures.len(), 2);
 }

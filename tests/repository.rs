@@ -252,7 +252,8 @@ async fn a_stream_ends_at_its_first_error(store: Db) {
 
 async fn subcollections_are_apart(store: Db) {
     let keys = ring();
-    let at = |parent: &str| Repository::<Customer>::new(Arc::clone(&store), keys.clone()).under(parent).unwrap();
+    let at =
+        |parent: &str| Repository::<Customer>::new(Arc::clone(&store), keys.clone()).under(parent).unwrap();
     at("tenants/acme").create(&customer("ada")).await.unwrap();
     assert!(at("tenants/acme").get("ada").await.unwrap().is_some());
     assert!(at("tenants/other").get("ada").await.unwrap().is_none());

@@ -129,10 +129,7 @@ async fn modify_keeps_unknown_fields_at_every_depth(store: Db) {
         assert_eq!(after[name], before[name], "{name}");
     }
     assert_eq!(map(after.get_mut("address").unwrap())["city"], text("Paris"));
-    assert_eq!(
-        map(after.get_mut("address").unwrap())["zip"],
-        map(before.get_mut("address").unwrap())["zip"]
-    );
+    assert_eq!(map(after.get_mut("address").unwrap())["zip"], map(before.get_mut("address").unwrap())["zip"]);
     for card in array(after.get_mut("cards").unwrap()) {
         assert_eq!(map(card)["limit"], value(ValueType::IntegerValue(i64::MIN)));
     }
