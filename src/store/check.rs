@@ -410,7 +410,7 @@ mod tests {
             (refused(Root { field: BTreeMap::from([(1, 2)]) }), "field", KEY),
             (refused(Root { field: External::Struct { x: 1 } }), "field", STRUCT_VARIANT),
             (refused(Root { field: External::Newtype(None) }), "field.Newtype", NONE),
-            (refused(Root { field: External::Tuple(1, None) }), "field[1]", NONE),
+            (refused(Root { field: External::Tuple(1, None) }), "field.Tuple[1]", NONE),
             (
                 refused(Root { field: Root { field: vec![Root { field: u64::MAX }] } }),
                 "field.field[0].field",
