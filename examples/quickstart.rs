@@ -107,9 +107,8 @@ fn expect(holds: bool, promise: &str) -> Result<(), String> {
 /// What somebody with write access to the database does, key or no key.
 async fn copy_field(store: &dyn Store, from: &str, to: &str, field: &str) -> Result<(), Box<dyn Error>> {
     let paths = [DocumentPath::parse(from)?, DocumentPath::parse(to)?];
-    let [Some(from), Some(to)] = store.read(&paths, None).await?.try_into().map_err(|_| "no answer")? else {
-        return Err("a document is missing".into());
-    };
+    let mut read = store.read(&paths, None).await?.into_iter().flatten();
+    let (from, to) = read.next().zip(read.next()).ok_or("a document is missing")?;
     let copied = from.fields.get(field).ok_or("the field is missing")?;
     let fields = Fields::from([(field.to_owned(), copied.clone())]);
     let mask = Some(FieldMask::new(vec![vec![field.to_owned()]]));

@@ -208,11 +208,11 @@ async fn a_collection_is_listed_in_pages(store: Db) {
         customers.create(&customer(&format!("c{number}"))).await.unwrap();
     }
     let mut ids = Vec::new();
-    let mut token = None;
+    let mut token: Option<String> = None;
     loop {
         let list = customers.list().page_size(3);
         let page = match token {
-            Some(token) => list.page_token::<String>(token).page().await.unwrap(),
+            Some(token) => list.page_token(token).page().await.unwrap(),
             None => list.page().await.unwrap(),
         };
         assert!(page.documents.len() <= 3);

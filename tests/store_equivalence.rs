@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 use std::mem::discriminant;
 
-use fireseal::{
-    CollectionPath, Document, DocumentPath, FieldMask, Fields, FirestoreStore, ListRequest, MemoryStore,
-    Precondition, Store, Time, Value, ValueType, Write, WriteKind,
+use fireseal::store::{
+    Document, FieldMask, Fields, FirestoreStore, ListRequest, MemoryStore, Precondition, Store, Time, Value,
+    ValueType, Write, WriteKind,
 };
+use fireseal::{CollectionPath, DocumentPath};
 use fireseal_emulator::Emulator;
 use firestore::gcloud_sdk::google::firestore::v1::{ArrayValue, MapValue};
 use firestore::gcloud_sdk::google::r#type::LatLng;
@@ -135,14 +136,12 @@ impl Side<'_> {
                 Ok(changed)
             }
             // With several preconditions the server may name another than we do.
-            Err(fireseal::StoreError::Conflict { .. } | fireseal::StoreError::NotFound { .. })
-                if drafts.len() > 1 =>
-            {
-                Err("precondition")
-            }
-            Err(fireseal::StoreError::Conflict { .. }) => Err("conflict"),
-            Err(fireseal::StoreError::NotFound { .. }) => Err("not found"),
-            Err(fireseal::StoreError::Refused { .. }) => Err("refused"),
+            Err(
+                fireseal::store::StoreError::Conflict { .. } | fireseal::store::StoreError::NotFound { .. },
+            ) if drafts.len() > 1 => Err("precondition"),
+            Err(fireseal::store::StoreError::Conflict { .. }) => Err("conflict"),
+            Err(fireseal::store::StoreError::NotFound { .. }) => Err("not found"),
+            Err(fireseal::store::StoreError::Refused { .. }) => Err("refused"),
             Err(error) => panic!("{error}"),
         }
     }

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use fireseal::{
-    CollectionPath, DocumentPath, Fields, FirestoreStore, ListRequest, Precondition, Store, StoreError, Time,
-    Write, WriteKind,
+use fireseal::store::{
+    Fields, FirestoreStore, ListRequest, Precondition, Store, StoreError, Time, Write, WriteKind,
 };
+use fireseal::{CollectionPath, DocumentPath};
 use firestore::gcloud_sdk::google::firestore::v1::{
     BatchGetDocumentsRequest, BatchGetDocumentsResponse, CommitRequest, CommitResponse, Document,
     ListDocumentsResponse, WriteResult, batch_get_documents_response::Result as Answer,
@@ -532,7 +532,7 @@ async fn large_reads_are_split_and_repeated_documents_travel_once() {
 
 #[tokio::test]
 async fn fields_outside_the_mask_do_not_travel() {
-    use fireseal::{FieldMask, Value, ValueType};
+    use fireseal::store::{FieldMask, Value, ValueType};
     let text = |text: &str| Value { value_type: Some(ValueType::StringValue(text.to_owned())) };
     let fields = Fields::from([("a".to_owned(), text("meant")), ("b".to_owned(), text("canary"))]);
     let mask = Some(FieldMask::new(vec![vec!["a".to_owned()]]));

@@ -44,19 +44,23 @@ async fn several_run_side_by_side() {
 fn the_shared_one_serves_tests_with_runtimes_of_their_own() {
     let test = |number: u8| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async move {
+        let project = runtime.block_on(async move {
             let emulator = Emulator::shared().await.unwrap();
             let project = emulator.project().unwrap();
             let fields = json!({ "number": { "integerValue": number.to_string() } });
             project.put("tests/this", &fields).await.unwrap();
             project.document("tests/this").await.unwrap().unwrap();
-            emulator.host().to_owned()
-        })
+            project
+        });
+        let host = runtime.block_on(async { Emulator::shared().await.unwrap().host() });
+        (project, runtime, host)
     };
-    // One after the other, so that the runtime of the first is gone, and side by side.
-    let first = test(0);
-    let others: Vec<_> = (1..5).map(|number| std::thread::spawn(move || test(number))).collect();
+    // After one whose runtime is gone, after one whose runtime stands idle, and side by side.
+    let (_, gone, host) = test(0);
+    drop(gone);
+    let _idle = test(1);
+    let others: Vec<_> = (2..6).map(|number| std::thread::spawn(move || test(number).2)).collect();
     for other in others {
-        assert_eq!(other.join().unwrap(), first);
+        assert_eq!(other.join().unwrap(), host);
     }
 }

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use hkdf::Hkdf;
-use sha2::Sha256;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
+use super::derive::derive;
 use super::labels;
 use super::provider::KeyError;
 use crate::bytes::KeyId;
@@ -41,15 +40,8 @@ impl DataKey {
     }
 
     fn derive(secret: Box<Zeroizing<[u8; 32]>>) -> Self {
-        let (mut extracted, hkdf) = Hkdf::<Sha256>::extract(Some(labels::DATA_KEY_SALT), secret.as_slice());
-        // As good as the key itself, and no longer needed.
-        extracted.as_mut_slice().zeroize();
-        let mut id = [0; 32];
-        let mut sealing_key = Zeroizing::new([0; 32]);
-        for (label, output) in [(labels::KEY_ID, &mut id), (labels::SEALING_KEY, &mut sealing_key)] {
-            hkdf.expand(label, output).expect("32 bytes are within HKDF-SHA256's 8,160");
-        }
-        Self { secret, id: KeyId::from_bytes(id), cipher: Cipher::new(&sealing_key) }
+        let (id, sealing_key) = derive(&secret, &labels::DATA_KEY);
+        Self { secret, id, cipher: Cipher::new(&sealing_key) }
     }
 
     /// The id that certifies the key.
@@ -79,6 +71,7 @@ impl fmt::Debug for DataKey {
 #[cfg(test)]
 mod tests {
     use hmac::{Hmac, KeyInit, Mac};
+    use sha2::Sha256;
 
     use super::*;
 
