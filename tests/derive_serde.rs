@@ -120,7 +120,9 @@ fn sealed_paths<T: Sealable>(plain: &T) -> Vec<FieldPath> {
     let place = Place::new();
     let elsewhere = Location::new(DocumentPath::parse("things/other").unwrap());
     match T::open(place.seal(plain), &elsewhere, &place.ring) {
-        Err(OpenError::Fields { failures, .. }) => failures.into_iter().map(|failure| failure.field).collect(),
+        Err(OpenError::Fields { failures, .. }) => {
+            failures.into_iter().map(|failure| failure.field).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -409,12 +411,26 @@ mod absence {
         assert_eq!(
             names,
             [
-                "ID", "defaulted", "five", "optional", "bytes", "renamed", "unless_none", "nested", "maybe",
-                "clear", "unwritten", "unread", "w"
+                "ID",
+                "defaulted",
+                "five",
+                "optional",
+                "bytes",
+                "renamed",
+                "unless_none",
+                "nested",
+                "maybe",
+                "clear",
+                "unwritten",
+                "unread",
+                "w"
             ]
         );
         assert_eq!(Thing::ID_FIELD, "ID");
-        assert_eq!(Thing::FIELDS[5], FieldInfo { name: "renamed", aliases: &["old", "older"], sensitive: true });
+        assert_eq!(
+            Thing::FIELDS[5],
+            FieldInfo { name: "renamed", aliases: &["old", "older"], sensitive: true }
+        );
         assert_eq!(Thing::FIELDS[12].aliases, ["r"]);
     }
 
@@ -528,7 +544,8 @@ mod whole_default {
     fn gives_every_absent_field() {
         let empty = stored(&HashMap::<String, u8>::new());
         assert_eq!(Place::new().open::<Settings<u32>>(read(&empty).unwrap()).unwrap(), expected());
-        let full = Settings::<u32> { clear: "x".to_owned(), secret: "y".to_owned(), skipped: 9, ..expected() };
+        let full =
+            Settings::<u32> { clear: "x".to_owned(), secret: "y".to_owned(), skipped: 9, ..expected() };
         assert_eq!(Place::new().round(&full), Settings { skipped: 5, ..full.clone() });
     }
 
@@ -597,7 +614,8 @@ mod kept {
         let StrictEnum::Variant { secret } = place.open(read(&document).unwrap()).unwrap();
         assert_eq!(secret, 1);
         let extended = changed(&document, |map| {
-            let Some(ValueType::MapValue(content)) = &mut map.fields.get_mut("Variant").unwrap().value_type else {
+            let Some(ValueType::MapValue(content)) = &mut map.fields.get_mut("Variant").unwrap().value_type
+            else {
                 panic!("not a map");
             };
             content.fields.insert("other".to_owned(), integer(1));
@@ -649,7 +667,10 @@ mod kept {
         let place = Place::new();
         let rest = HashMap::from([("other".to_owned(), 1)]);
         let sealed = Variants::Sealed { secret: 1, clear: 2, skipped: 3, unread: 4, rest: rest.clone() };
-        assert_eq!(shape(value(&stored(&place.seal(&sealed)))), "{Sealed: {clear: _, other: _, secret: _, unread: _}}");
+        assert_eq!(
+            shape(value(&stored(&place.seal(&sealed)))),
+            "{Sealed: {clear: _, other: _, secret: _, unread: _}}"
+        );
         let Variants::Sealed { skipped, unread, clear, .. } = place.round(&sealed) else { panic!() };
         assert_eq!((skipped, unread, clear), (0, 3, 2));
         let with = Variants::With { one: 1, two: 2 };
