@@ -1,10 +1,13 @@
 //! Floor 1: data keys, key rings, and where they come from.
 
+mod derive;
 mod key;
 mod labels;
 mod provider;
 mod ring;
+mod wrap;
 
 pub use key::DataKey;
 pub use provider::{KeyError, KeyLookup, KeyProvider};
 pub use ring::{KeyRing, KeyRings};
+pub use wrap::{Binding, KeyWrapper, LocalRoot, Purpose, WrapError, unwrap_key, wrap_key};

@@ -17,7 +17,10 @@ pub use bytes::{
 };
 pub use error::Error;
 pub use fireseal_derive::Sealable;
-pub use keys::{DataKey, KeyError, KeyLookup, KeyProvider, KeyRing, KeyRings};
+pub use keys::{
+    Binding, DataKey, KeyError, KeyLookup, KeyProvider, KeyRing, KeyRings, KeyWrapper, LocalRoot, Purpose,
+    WrapError, unwrap_key, wrap_key,
+};
 pub use repository::{List, Page, Repository, SealedRepository, Stored};
 pub use seal::json::to_json;
 pub use seal::{

@@ -9,6 +9,8 @@ mod reveal;
 mod sealable;
 mod sealed;
 mod session;
+#[cfg(test)]
+mod vectors;
 mod walk;
 mod window;
 

@@ -19,6 +19,8 @@ pub use limits::{
 };
 pub use memory::MemoryStore;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use crate::bytes::DocumentPath;
@@ -58,6 +60,25 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`]: the database cannot be reached, or refuses.
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StoreError>;
+}
+
+#[async_trait]
+impl<S: Store + ?Sized> Store for Arc<S> {
+    async fn read(
+        &self,
+        paths: &[DocumentPath],
+        mask: Option<&FieldMask>,
+    ) -> Result<Vec<Option<Document>>, StoreError> {
+        (**self).read(paths, mask).await
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+        (**self).commit(writes).await
+    }
+
+    async fn list(&self, request: &ListRequest) -> Result<ListPage, StoreError> {
+        (**self).list(request).await
+    }
 }
 
 /// Why the database did not do what it was asked.

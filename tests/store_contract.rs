@@ -915,6 +915,7 @@ async fn memory_shows_what_it_holds() {
     for path in ["c/b", "c/a/d/x", "c/a"] {
         put(&store, set(path, some([("x", int(1))]))).await;
     }
+    assert_eq!(format!("{store:?}"), "MemoryStore { documents: 3, .. }");
     let paths: BTreeSet<String> = store.documents().iter().map(|found| found.path.to_string()).collect();
     assert_eq!(paths.into_iter().collect::<Vec<_>>(), ["c/a", "c/a/d/x", "c/b"]);
 }
@@ -971,4 +972,26 @@ async fn a_commit_waits_for_a_lock_to_be_released() {
     let (updated, ()) = tokio::join!(put(&store, set("c/a", some([("x", int(3))]))), release);
     assert!(updated.is_some());
     assert_eq!(fields(&store, "c/a").await, HashMap::from([("x".to_owned(), int(3))]));
+}
+
+/// A variable cannot be set for this process alone, so the test runs once more as a child of itself.
+#[tokio::test]
+async fn connect_joins_the_emulator_that_the_environment_names() {
+    const PROJECT: &str = "FIRESEAL_TEST_PROJECT";
+    if let Ok(project) = std::env::var(PROJECT) {
+        let store = FirestoreStore::connect(&project).await.unwrap();
+        put(&store, create("c/a", some([("x", int(1))]))).await;
+        return;
+    }
+    let emulator = Emulator::shared().await.unwrap();
+    let project = emulator.project().unwrap();
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "connect_joins_the_emulator_that_the_environment_names"])
+        .envs([(PROJECT, project.id()), ("FIRESTORE_EMULATOR_HOST", emulator.host())])
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{child:?}");
+    let store = FirestoreStore::new(project.firestore().await.unwrap());
+    assert_eq!(fields(&store, "c/a").await, some([("x", int(1))]));
+    assert_eq!(store.database().get_options().google_project_id, project.id());
 }

@@ -40,6 +40,31 @@ pub enum Error {
         jar: PathBuf,
     },
 
+    /// The pinned emulator could not be downloaded.
+    #[error(
+        "no Firestore emulator is installed and {url} could not be fetched: check the network, or {HOW_TO_INSTALL}"
+    )]
+    Fetch {
+        /// The address that was tried.
+        url: String,
+        /// What happened.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// What was downloaded is not the pinned emulator; it was thrown away.
+    #[error(
+        "what came from {url} is not the expected emulator (SHA-256 {found}, expected {expected}) and was deleted: \
+         try again, and if it repeats look for a proxy that alters downloads, or {HOW_TO_INSTALL}"
+    )]
+    Checksum {
+        /// The address that was fetched.
+        url: String,
+        /// The pinned SHA-256, in hexadecimal.
+        expected: String,
+        /// The SHA-256 of what came, in hexadecimal.
+        found: String,
+    },
+
     /// Another program listens on the port.
     #[error(
         "port {port} of 127.0.0.1 is taken: stop what listens there, or leave the port out and let a free one be picked"

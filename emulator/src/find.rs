@@ -10,8 +10,8 @@ use crate::java::Java;
 const OLDEST_JAVA: u32 = 11;
 
 /// Finds a jar that `java` can run. The order: `FIRESEAL_EMULATOR_JAR`, the Google Cloud SDK, the Firebase
-/// CLI's cache.
-pub(crate) fn jar(java: &Java) -> Result<PathBuf, Error> {
+/// CLI's cache, our own cache, a download.
+pub(crate) async fn jar(java: &Java) -> Result<PathBuf, Error> {
     if java.version < OLDEST_JAVA {
         return Err(Error::JavaTooOld { needed: OLDEST_JAVA, found: java.version });
     }
@@ -21,6 +21,9 @@ pub(crate) fn jar(java: &Java) -> Result<PathBuf, Error> {
     if let Some(jar) = in_google_cloud_sdk().or_else(|| in_firebase_cache(java)) {
         return Ok(jar);
     }
+    #[cfg(feature = "fetch")]
+    return crate::fetch::pinned(java).await;
+    #[cfg(not(feature = "fetch"))]
     Err(Error::NoEmulator)
 }
 

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod find;
 mod inspect;
 mod java;

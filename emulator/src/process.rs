@@ -69,14 +69,13 @@ impl Process {
     }
 
     async fn wait_until_ready(&mut self, java: &Java, host: &str, port: u16) -> Result<(), Error> {
-        let client = rest::client()?;
         let started = Instant::now();
         while started.elapsed() < READY_WITHIN {
             if let Some(status) = self.exited()? {
                 return Err(self.why(java, port, status));
             }
             // It prints its address once it has bound it. Without that line, whoever answers is another emulator.
-            if self.output.contains(host) && rest::answers(&client, host).await {
+            if self.output.contains(host) && rest::answers(host).await {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
@@ -163,5 +162,22 @@ impl Output {
     fn tail(&self) -> String {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         Vec::from_iter(lines.iter().map(String::as_str)).join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::{Error, Java, Process};
+
+    #[tokio::test]
+    async fn another_emulator_that_took_the_port_is_not_mistaken_for_ours() {
+        let java = Java::find().unwrap();
+        let jar = crate::find::jar(&java).await.unwrap();
+        let (_first, host) = Process::start(&java, &jar, None).await.unwrap();
+        let port = host.split_once(':').unwrap().1.parse().unwrap();
+        let error = Process::start_on(&java, &jar, port).await.unwrap_err();
+        assert!(matches!(error, Error::PortTaken { .. }), "{error}");
     }
 }

@@ -1,10 +1,9 @@
-//! The emulator's REST interface: loopback HTTP, one client per call.
-//!
-//! A client kept between calls would belong to the runtime of its first call, and every test has its own.
+//! The emulator's REST interface: HTTP on the loopback.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Client, Method, StatusCode, Url};
 use serde_json::Value;
 
 use crate::Error;
@@ -12,14 +11,21 @@ use crate::Error;
 /// The token with which the Firebase tools act as the owner, past all security rules.
 pub(crate) const OWNER: &str = "Bearer owner";
 
-/// A client that knows neither proxies nor certificates: the emulator is on this machine.
-pub(crate) fn client() -> Result<Client, Error> {
-    Ok(Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(30)).build()?)
-}
+/// One client for every test of the process. It keeps no connections, for those would end with the runtime of the test
+/// that opened them; it knows neither proxies nor certificates, for the emulator is on this machine.
+static CLIENT: LazyLock<Client> = LazyLock::new(|| {
+    Client::builder()
+        .no_proxy()
+        .tls_certs_only([])
+        .pool_max_idle_per_host(0)
+        .timeout(Duration::from_secs(30))
+        .build()
+        .expect("a client without proxies and certificates needs nothing of the system")
+});
 
 /// Whether an emulator answers at `host`.
-pub(crate) async fn answers(client: &Client, host: &str) -> bool {
-    let request = client.get(format!("http://{host}/")).timeout(Duration::from_secs(5));
+pub(crate) async fn answers(host: &str) -> bool {
+    let request = CLIENT.get(format!("http://{host}/")).timeout(Duration::from_secs(5));
     match request.send().await {
         Ok(response) => response.text().await.is_ok_and(|text| text.trim() == "Ok"),
         Err(_) => false,
@@ -27,12 +33,8 @@ pub(crate) async fn answers(client: &Client, host: &str) -> bool {
 }
 
 /// Sends one request. `None` is the answer "not found".
-pub(crate) async fn call(
-    method: Method,
-    url: reqwest::Url,
-    body: Option<&Value>,
-) -> Result<Option<Value>, Error> {
-    let mut request = client()?.request(method, url).header(reqwest::header::AUTHORIZATION, OWNER);
+pub(crate) async fn call(method: Method, url: Url, body: Option<&Value>) -> Result<Option<Value>, Error> {
+    let mut request = CLIENT.request(method, url).header(reqwest::header::AUTHORIZATION, OWNER);
     if let Some(body) = body {
         request = request.json(body);
     }

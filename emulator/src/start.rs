@@ -23,15 +23,19 @@ pub struct Emulator {
 
 impl Emulator {
     /// Joins the emulator that `FIRESTORE_EMULATOR_HOST` names. If that is not set, starts one, which it finds in this
-    /// order: the jar that `FIRESEAL_EMULATOR_JAR` names, the Google Cloud SDK's component, the Firebase CLI's cache.
+    /// order: the jar that `FIRESEAL_EMULATOR_JAR` names, the Google Cloud SDK's component, the Firebase CLI's cache, a
+    /// pinned version that it downloads once (feature `fetch`).
     ///
     /// # Errors
     /// No Java or one too old, no emulator to be had, one that does not start: each says what to do.
     pub async fn start() -> Result<Self, Error> {
-        Self::builder().start().await
+        match running() {
+            Some(host) => join(host).await,
+            None => Self::builder().start().await,
+        }
     }
 
-    /// Starts with choices of your own.
+    /// An emulator of our own in any case, whatever `FIRESTORE_EMULATOR_HOST` says.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -53,7 +57,7 @@ impl Emulator {
     }
 }
 
-/// Choices for an emulator of our own. With any of them made, `FIRESTORE_EMULATOR_HOST` is not looked at.
+/// Choices for an emulator of our own.
 #[derive(Debug, Default, Clone)]
 #[must_use = "nothing happens before `start`"]
 pub struct Builder {
@@ -74,18 +78,15 @@ impl Builder {
         self
     }
 
-    /// Starts the emulator, or joins one, and waits until it answers.
+    /// Starts the emulator and waits until it answers.
     ///
     /// # Errors
     /// As [`Emulator::start`], and [`Error::PortTaken`] and [`Error::JarMissing`] for the choices made.
     pub async fn start(self) -> Result<Emulator, Error> {
-        if let (None, None, Some(host)) = (&self.jar, self.port, running()) {
-            return join(host).await;
-        }
         let java = Java::find()?;
         let jar = match self.jar {
             Some(jar) => find::existing(jar)?,
-            None => find::jar(&java)?,
+            None => find::jar(&java).await?,
         };
         let (process, host) = Process::start(&java, &jar, self.port).await?;
         Ok(Emulator { host, _process: Some(process) })
@@ -101,7 +102,7 @@ fn running() -> Option<String> {
 }
 
 async fn join(host: String) -> Result<Emulator, Error> {
-    if !rest::answers(&rest::client()?, &host).await {
+    if !rest::answers(&host).await {
         return Err(Error::NotAnswering { host });
     }
     Ok(Emulator { host, _process: None })

@@ -130,6 +130,7 @@ async fn over_more_documents_than_one_answer_holds() {
     }
     let mut found: Vec<String> =
         project.search(CANARY).await.unwrap().into_iter().map(|hit| hit.document).collect();
+    assert_eq!(found.len(), 250, "each of them once");
     found.sort();
     found.dedup();
     assert_eq!(found.len(), 250);

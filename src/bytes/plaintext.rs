@@ -6,11 +6,14 @@
 //! padding  where the content byte says so: 0x80, then 0x00 up to a multiple of the field's N
 //! ```
 //!
-//! MessagePack is written with named fields, in serde's human-readable mode (so that a date has the
-//! same text here and in a plain Firestore document), and with byte containers as `bin`.
+//! MessagePack is written with named fields and in serde's human-readable mode, so that a date has the
+//! same text here and in a plain Firestore document. A value keeps the shape that it gives itself:
+//! a `Vec<u8>` is an array unless it goes through `serde_bytes`. `rmp-serde` could write it as `bin`
+//! (`BytesMode`), but an untagged, internally tagged or flattened value would then come back as
+//! another variant, or not at all.
 
-use rmp_serde::config::BytesMode;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
+use serde::de::{Deserialize, DeserializeOwned, IgnoredAny};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::envelope::{HEADER_BYTES, TAG_BYTES};
@@ -48,7 +51,8 @@ impl Format {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The value's `Serialize` implementation failed, or asked for something that MessagePack has not.
+    /// The value's `Serialize` implementation failed, asked for something that MessagePack has not, or
+    /// wrote another number of elements than it announced.
     #[error("its Serialize implementation failed, or it has no MessagePack form")]
     Unserializable,
     /// Maps and arrays are nested more than [`MAX_DEPTH`] deep.
@@ -116,25 +120,34 @@ impl Plaintext {
 /// Appends one MessagePack value, and makes sure that it can be read back.
 fn write_message_pack<T: Serialize + ?Sized>(value: &T, out: &mut Growing<'_>) -> Result<(), EncodeError> {
     let start = out.0.len();
-    let mut serializer = rmp_serde::Serializer::new(&mut *out)
-        .with_struct_map()
-        .with_human_readable()
-        .with_bytes(BytesMode::ForceAll);
+    let mut serializer = rmp_serde::Serializer::new(&mut *out).with_struct_map().with_human_readable();
     value.serialize(&mut serializer).map_err(|_| EncodeError::Unserializable)?;
-    // Each level takes a byte at least: only a long value can be too deep.
-    let written = out.0.get(start..).unwrap_or_default();
-    if written.len() > MAX_DEPTH && read_message_pack::<serde::de::IgnoredAny>(written).is_err() {
-        return Err(EncodeError::TooDeep);
+    // The encoder counts neither depth nor elements: an implementation may announce another length
+    // than it writes.
+    match read_one::<IgnoredAny>(out.0.get(start..).unwrap_or_default()) {
+        Ok(_) => Ok(()),
+        Err(rmp_serde::decode::Error::DepthLimitExceeded) => Err(EncodeError::TooDeep),
+        Err(_) => Err(EncodeError::Unserializable),
     }
-    Ok(())
 }
 
 fn read_message_pack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, NotDecodable> {
-    let mut rest = bytes;
-    let mut deserializer = rmp_serde::Deserializer::new(&mut rest).with_human_readable();
-    deserializer.set_max_depth(MAX_DEPTH);
-    let value = T::deserialize(&mut deserializer).map_err(|_| NotDecodable)?;
-    if rest.is_empty() { Ok(value) } else { Err(NotDecodable) }
+    read_one(bytes).map_err(|_| NotDecodable)
+}
+
+/// Reads one value, and nothing behind it.
+fn read_one<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, rmp_serde::decode::Error> {
+    // Over a slice the decoder borrows; over a reader it copies each string into a buffer of its own,
+    // which nobody wipes.
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
+    // The decoder refuses the level at which its count reaches 0.
+    deserializer.set_max_depth(MAX_DEPTH + 1);
+    let value = T::deserialize(&mut deserializer)?;
+    // It does not tell where it stopped, but only at the end is there no next marker to read.
+    match bool::deserialize(&mut deserializer) {
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
+        _ => Err(serde::de::Error::custom("bytes after the value")),
+    }
 }
 
 /// What a plaintext holds.
@@ -216,5 +229,85 @@ impl std::io::Write for Growing<'_> {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written<T: Serialize>(value: &T) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_message_pack(value, &mut Growing(&mut out)).expect("has a MessagePack form");
+        out
+    }
+
+    /// Arrays in arrays, as many as asked for.
+    struct Nested(usize);
+
+    impl Serialize for Nested {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            match self.0 {
+                0 => serializer.serialize_unit(),
+                1 => serializer.collect_seq([(); 0]),
+                more => serializer.collect_seq([Nested(more - 1)]),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_at_the_depth_limit_is_read() {
+        for depth in [1, 2, MAX_DEPTH - 1, MAX_DEPTH] {
+            let bytes = written(&Nested(depth));
+            assert!(read_message_pack::<serde::de::IgnoredAny>(&bytes).is_ok(), "{depth} levels");
+        }
+        for depth in [MAX_DEPTH + 1, MAX_DEPTH + 2, 1_100] {
+            let encoded = Plaintext::encode(&Nested(depth), Format::new());
+            assert_eq!(encoded.err(), Some(EncodeError::TooDeep), "{depth} levels");
+        }
+    }
+
+    #[test]
+    fn nothing_stands_behind_the_value() {
+        for behind in [&b"\xc0"[..], b"\x91", b"\xd9", b"\xc1", b"\0"] {
+            let bytes = [&written(&7u8), behind].concat();
+            assert_eq!(read_message_pack::<u8>(&bytes), Err(NotDecodable), "{behind:x?}");
+            assert_eq!(read_message_pack::<Option<u8>>(&bytes), Err(NotDecodable), "{behind:x?}");
+        }
+        assert_eq!(read_message_pack::<u8>(&[]), Err(NotDecodable));
+    }
+
+    /// Announces two elements and writes one.
+    struct Miscounted;
+
+    impl Serialize for Miscounted {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            use serde::ser::SerializeSeq;
+            let mut seq = serializer.serialize_seq(Some(2))?;
+            seq.serialize_element("one")?;
+            seq.end()
+        }
+    }
+
+    #[test]
+    fn a_value_that_could_not_be_read_is_not_written() {
+        let encoded = Plaintext::encode(&Miscounted, Format::new());
+        assert_eq!(encoded.err(), Some(EncodeError::Unserializable));
+    }
+
+    #[derive(Serialize, serde::Deserialize, PartialEq, Debug)]
+    #[serde(untagged)]
+    enum Upload {
+        Full { name: String, data: Vec<u8> },
+        Bare { name: String },
+    }
+
+    #[test]
+    fn bytes_keep_their_variant() {
+        // Written as `bin`, an untagged reader takes a `Vec<u8>` for bytes, which is no sequence to
+        // it: the value came back as `Bare`, without its data.
+        let upload = Upload::Full { name: "a".to_owned(), data: vec![1, 200] };
+        let bytes = written(&upload);
+        assert_eq!(read_message_pack::<Upload>(&bytes), Ok(upload));
     }
 }

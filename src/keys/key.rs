@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use hkdf::Hkdf;
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::derive::derive;
 use super::labels;
 use super::provider::KeyError;
 use crate::bytes::KeyId;
@@ -34,17 +33,15 @@ impl DataKey {
     /// The key with these 32 bytes, which must be uniformly random: no password, no text.
     #[must_use]
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        Self::derive(Box::new(Zeroizing::new(*bytes)))
+        // Copied in place: moving a copy into the box would leave one behind.
+        let mut secret = Box::new(Zeroizing::new([0; 32]));
+        secret.copy_from_slice(bytes);
+        Self::derive(secret)
     }
 
     fn derive(secret: Box<Zeroizing<[u8; 32]>>) -> Self {
-        let hkdf = Hkdf::<Sha256>::new(Some(labels::DATA_KEY_SALT), secret.as_slice());
-        let mut id = [0; 32];
-        let mut sealing_key = Zeroizing::new([0; 32]);
-        for (label, output) in [(labels::KEY_ID, &mut id), (labels::SEALING_KEY, &mut sealing_key)] {
-            hkdf.expand(label, output).expect("32 bytes are within HKDF-SHA256's 8,160");
-        }
-        Self { secret, id: KeyId::from_bytes(id), cipher: Cipher::new(&sealing_key) }
+        let (id, sealing_key) = derive(&secret, &labels::DATA_KEY);
+        Self { secret, id, cipher: Cipher::new(&sealing_key) }
     }
 
     /// The id that certifies the key.
@@ -68,5 +65,37 @@ impl DataKey {
 impl fmt::Debug for DataKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DataKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hmac::{Hmac, KeyInit, Mac};
+    use sha2::Sha256;
+
+    use super::*;
+
+    fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length");
+        mac.update(message);
+        mac.finalize().into_bytes().into()
+    }
+
+    #[test]
+    fn a_key_id_is_the_documented_hkdf() {
+        let key = DataKey::from_bytes(&[9; 32]);
+        assert_eq!(key.expose_secret(), &[9; 32]);
+        let extracted = hmac(b"fireseal v1 data key", &[9; 32]);
+        assert_eq!(key.id().as_bytes(), &hmac(&extracted, b"fireseal v1 key id\x01"));
+        let sealing_key = hmac(&extracted, b"fireseal v1 sealing key\x01");
+        let mut sealed = *b"text";
+        let tag = key.cipher().seal(&[1; 24], b"", &mut sealed).expect("short");
+        assert!(Cipher::new(&sealing_key).open(&[1; 24], b"", &mut sealed, &tag).is_ok());
+    }
+
+    #[test]
+    fn debug_shows_the_id_only() {
+        let key = DataKey::from_bytes(&[0xab; 32]);
+        assert_eq!(format!("{key:?}"), format!("DataKey {{ id: {}, .. }}", key.id()));
     }
 }

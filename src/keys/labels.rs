@@ -1,8 +1,21 @@
 //! Every derivation label. A label is used for one purpose and never changes its meaning.
 
-/// Salt of every HKDF-SHA256 extraction from a data key.
-pub(super) const DATA_KEY_SALT: &[u8] = b"fireseal v1 data key";
-/// The id that certifies a data key, 32 bytes.
-pub(super) const KEY_ID: &[u8] = b"fireseal v1 key id";
-/// The XChaCha20-Poly1305 key that seals fields, 32 bytes.
-pub(super) const SEALING_KEY: &[u8] = b"fireseal v1 sealing key";
+/// The labels of one kind of secret: the salt of its HKDF-SHA256 extraction, and what is expanded.
+pub(super) struct Labels {
+    pub(super) salt: &'static [u8],
+    /// The id that certifies the secret, 32 bytes.
+    pub(super) id: &'static [u8],
+    /// The one key that is used, 32 bytes.
+    pub(super) key: &'static [u8],
+}
+
+/// A data key, whose sealing key is XChaCha20-Poly1305's.
+pub(super) const DATA_KEY: Labels =
+    Labels { salt: b"fireseal v1 data key", id: b"fireseal v1 key id", key: b"fireseal v1 sealing key" };
+
+/// A local root, whose wrapping key is XChaCha20-Poly1305's.
+pub(super) const LOCAL_ROOT: Labels = Labels {
+    salt: b"fireseal v1 local root",
+    id: b"fireseal v1 local root id",
+    key: b"fireseal v1 wrapping key",
+};

@@ -84,10 +84,12 @@ impl<'a> Walk<Reveal<'a>> {
         decode: impl FnOnce(&Content<'_>) -> Result<T, NotDecodable>,
     ) -> Result<T, Closed<T>> {
         let cause = match sealed.slot() {
-            Slot::Absent | Slot::Draft(_) => match absent() {
+            Slot::Absent => match absent() {
                 Some(value) => return Ok(value),
                 None => Cause::Missing,
             },
+            // Left behind by a `visit` that does not reach the field: a default would be made up.
+            Slot::Draft(_) => Cause::Missing,
             Slot::Foreign(plain) => match self.act.window.filter(|window| window.covers(&self.path)) {
                 None => Cause::Plaintext,
                 Some(window) => match decode(&plain.content()) {

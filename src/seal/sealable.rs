@@ -1,6 +1,6 @@
 //! The types that have sensitive fields, and the one way across.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::future::Future;
 
@@ -174,18 +174,15 @@ fn ring_lookup<'a>(location: &Location, ring: &'a KeyRing) -> impl Fn(&KeyId) ->
     move |id| if same_scope { ring.key(id) } else { KeyLookup::Unknown }
 }
 
-/// The key ids that a companion's fields name, each once.
+/// The key ids that a companion's fields name, each once. A hostile document can name thousands.
 pub(crate) fn key_ids<T: Sealable>(sealed: &mut T::Sealed) -> Vec<KeyId> {
-    let mut ids = Vec::new();
+    let mut ids = BTreeSet::new();
     for_each_slot::<T>(sealed, |slot| {
-        if let Slot::Stored(stored) = slot
-            && let Some(header) = Header::decode(stored)
-            && !ids.contains(&header.key_id)
-        {
-            ids.push(header.key_id);
+        if let Slot::Stored(stored) = slot {
+            ids.extend(Header::decode(stored).map(|header| header.key_id));
         }
     });
-    ids
+    ids.into_iter().collect()
 }
 
 /// Looks at each sealed place of a companion, without failing.

@@ -144,7 +144,9 @@ impl<T> Serialize for Sealed<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.slot {
             Slot::Stored(bytes) => serializer.serialize_bytes(bytes),
-            Slot::Absent => serializer.serialize_none(),
+            Slot::Absent if serializer.is_human_readable() => serializer.serialize_none(),
+            // Formats that do not describe themselves read bytes here: no envelope is empty.
+            Slot::Absent => serializer.serialize_bytes(&[]),
             Slot::Foreign(_) => Err(S::Error::custom(
                 "a sensitive field holds plaintext; open it within a plaintext window and seal it before writing",
             )),
@@ -157,11 +159,14 @@ impl<'de, T> Deserialize<'de> for Sealed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Formats that describe themselves tell what stands there; the others are told: bytes.
         let slot = if deserializer.is_human_readable() {
-            deserializer.deserialize_any(SlotVisitor)
+            deserializer.deserialize_any(SlotVisitor)?
         } else {
-            deserializer.deserialize_byte_buf(SlotVisitor)
+            match deserializer.deserialize_byte_buf(SlotVisitor)? {
+                Slot::Stored(bytes) if bytes.is_empty() => Slot::Absent,
+                slot => slot,
+            }
         };
-        Ok(Self::new(slot?))
+        Ok(Self::new(slot))
     }
 }
 
@@ -237,4 +242,20 @@ fn foreign<T: Serialize + ?Sized, E: serde::de::Error>(value: &T) -> Result<Slot
     let plain = Foreign::encode(value)
         .map_err(|_| E::custom("plaintext of an unknown form stands where a sealed value belongs"))?;
     Ok(Slot::Foreign(plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absent_value_stays_absent_in_binary_formats() {
+        // Not human-readable, so what stands there is read as bytes, as in bincode or postcard.
+        let absent = Sealed::<String>::default();
+        let bytes = rmp_serde::to_vec(&(&absent, "next")).expect("has a form");
+        let (back, next): (Sealed<String>, String) = rmp_serde::from_slice(&bytes).expect("a pair");
+        assert!(back.is_absent());
+        assert_eq!(next, "next");
+        assert_eq!(bytes[1..3], [0xc4, 0], "bytes, for a reader that expects them");
+    }
 }

@@ -30,7 +30,17 @@ impl<'a> SealSession<'a> {
         }
         let mut draw = [0; NONCE_BYTES];
         getrandom::fill(&mut draw).map_err(SealError::Random)?;
-        Ok(Self { ring, associated_data: AssociatedData::new(location, &ring.primary().id()), draw, next: 0 })
+        Ok(Self::with_draw(location, ring, draw))
+    }
+
+    fn with_draw(location: &Location, ring: &'a KeyRing, draw: [u8; NONCE_BYTES]) -> Self {
+        Self { ring, associated_data: AssociatedData::new(location, &ring.primary().id()), draw, next: 0 }
+    }
+
+    /// A session with a draw of the test's own choice, for the vectors.
+    #[cfg(test)]
+    pub(super) fn drawn(location: &Location, ring: &'a KeyRing, draw: [u8; NONCE_BYTES]) -> Self {
+        Self::with_draw(location, ring, draw)
     }
 
     /// Turns a draft into an envelope; anything else stays as it is.
@@ -58,5 +68,50 @@ impl<'a> SealSession<'a> {
         }
         self.next = self.next.checked_add(1).ok_or(SealError::TooManyValues)?;
         Ok(nonce)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::bytes::DocumentPath;
+    use crate::keys::DataKey;
+
+    fn location() -> Location {
+        Location::new(DocumentPath::parse("customers/ada").expect("valid"))
+    }
+
+    #[test]
+    fn nonces_count_by_xor_in_the_last_eight_bytes() {
+        let ring = KeyRing::new(DataKey::from_bytes(&[1; 32]));
+        let mut session = SealSession::drawn(&location(), &ring, [0xff; 24]);
+        let nonces: Vec<_> = (0..600).map(|_| session.next_nonce().expect("few")).collect();
+        assert_eq!(nonces[0], [0xff; 24]);
+        assert_eq!(nonces[1][16..], [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+        assert_eq!(nonces[258][16..], [0xfd, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+        assert!(nonces.iter().all(|nonce| nonce[..16] == [0xff; 16]));
+        assert_eq!(nonces.iter().collect::<HashSet<_>>().len(), 600);
+    }
+
+    #[test]
+    fn the_count_ends_before_it_repeats() {
+        let ring = KeyRing::new(DataKey::from_bytes(&[1; 32]));
+        let mut session = SealSession::drawn(&location(), &ring, [0; 24]);
+        session.next = u32::MAX - 1;
+        let last = session.next_nonce().expect("one is left");
+        assert_eq!(last[16..], [0xfe, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+        for _ in 0..3 {
+            assert!(matches!(session.next_nonce(), Err(SealError::TooManyValues)));
+        }
+    }
+
+    #[test]
+    fn each_session_draws() {
+        let ring = KeyRing::new(DataKey::from_bytes(&[1; 32]));
+        let draws: HashSet<_> =
+            (0..1_000).map(|_| SealSession::new(&location(), &ring).expect("random").draw).collect();
+        assert_eq!(draws.len(), 1_000);
     }
 }

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use serde::ser::{self, Impossible, Serialize, Serializer};
+use serde::ser::{self, Serialize, Serializer};
 
 use crate::bytes::{FieldPath, FieldStep};
 
@@ -37,6 +37,8 @@ const WIDE: &str = "Firestore has no integers of 128 bits; store it as a string 
 const KEY: &str = "map keys must be strings; other keys cannot be read back";
 const STRUCT_VARIANT: &str =
     "struct variants of externally tagged enums cannot be read back; use #[serde(tag = \"..\")] or seal it";
+/// The name that the derive gives to enums whose struct variants it makes readable.
+const READABLE: &str = "fireseal::readable";
 const SERIALIZE: &str = "its Serialize implementation failed";
 
 /// Checks a whole value.
@@ -47,26 +49,25 @@ pub(super) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), ClearValueEr
 /// The path to where the walk is, as a list on the stack: nothing is allocated until it is told.
 enum Path<'a> {
     Root,
-    Name { parent: &'a Path<'a>, name: &'a str },
-    Index { parent: &'a Path<'a>, index: usize },
+    Inside(&'a Path<'a>, Step<'a>),
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Name(&'a str),
+    Index(usize),
 }
 
 impl Path<'_> {
     fn to_field_path(&self) -> FieldPath {
         let mut steps = Vec::new();
         let mut here = self;
-        loop {
-            here = match here {
-                Path::Root => break,
-                Path::Name { parent, name } => {
-                    steps.push(FieldStep::Key((*name).to_owned()));
-                    parent
-                }
-                Path::Index { parent, index } => {
-                    steps.push(FieldStep::Index(*index as u64));
-                    parent
-                }
-            };
+        while let Path::Inside(parent, step) = here {
+            steps.push(match step {
+                Step::Name(name) => FieldStep::Key((*name).to_owned()),
+                Step::Index(index) => FieldStep::Index(*index as u64),
+            });
+            here = parent;
         }
         steps.reverse();
         FieldPath::new(steps)
@@ -111,8 +112,12 @@ impl<'a> Check<'a> {
         })
     }
 
+    fn walk_variant(self, variant: &'static str, place: Place) -> Elements<'a> {
+        Elements { variant: Some(variant), ..self.walk(place) }
+    }
+
     fn walk(self, place: Place) -> Elements<'a> {
-        Elements { check: self, place, index: 0, key: None }
+        Elements { check: self, variant: None, place, index: 0, key: None }
     }
 }
 
@@ -133,7 +138,7 @@ impl<'a> Serializer for Check<'a> {
     type SerializeTupleVariant = Elements<'a>;
     type SerializeMap = Elements<'a>;
     type SerializeStruct = Elements<'a>;
-    type SerializeStructVariant = Impossible<(), ClearValueError>;
+    type SerializeStructVariant = Elements<'a>;
 
     accept! {
         serialize_bool: bool,
@@ -205,7 +210,7 @@ impl<'a> Serializer for Check<'a> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), ClearValueError> {
-        self.inside(value, &Path::Name { parent: self.path, name: variant }, Place::Element)
+        self.inside(value, &Path::Inside(self.path, Step::Name(variant)), Place::Element)
     }
 
     fn serialize_seq(self, _len: Option<usize>) -> Result<Elements<'a>, ClearValueError> {
@@ -224,10 +229,10 @@ impl<'a> Serializer for Check<'a> {
         self,
         _name: &'static str,
         _index: u32,
-        _variant: &'static str,
+        variant: &'static str,
         _len: usize,
     ) -> Result<Elements<'a>, ClearValueError> {
-        Ok(self.walk(Place::Element))
+        Ok(self.walk_variant(variant, Place::Element))
     }
 
     fn serialize_map(self, len: Option<usize>) -> Result<Elements<'a>, ClearValueError> {
@@ -242,18 +247,23 @@ impl<'a> Serializer for Check<'a> {
 
     fn serialize_struct_variant(
         self,
-        _name: &'static str,
+        name: &'static str,
         _index: u32,
-        _variant: &'static str,
+        variant: &'static str,
         _len: usize,
-    ) -> Result<Self::SerializeStructVariant, ClearValueError> {
-        self.refuse(STRUCT_VARIANT)
+    ) -> Result<Elements<'a>, ClearValueError> {
+        if name == READABLE {
+            Ok(self.walk_variant(variant, Place::Field))
+        } else {
+            self.refuse(STRUCT_VARIANT)
+        }
     }
 }
 
 /// The elements, fields or entries of a value.
 struct Elements<'a> {
     check: Check<'a>,
+    variant: Option<&'static str>,
     place: Place,
     index: usize,
     key: Option<String>,
@@ -261,13 +271,24 @@ struct Elements<'a> {
 
 impl Elements<'_> {
     fn next(&mut self, value: &(impl Serialize + ?Sized)) -> Result<(), ClearValueError> {
-        let path = Path::Index { parent: self.check.path, index: self.index };
+        let index = self.index;
         self.index += 1;
-        self.check.inside(value, &path, self.place)
+        self.inside(Step::Index(index), value)
     }
 
     fn named(&self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), ClearValueError> {
-        self.check.inside(value, &Path::Name { parent: self.check.path, name }, self.place)
+        self.inside(Step::Name(name), value)
+    }
+
+    fn inside(&self, step: Step<'_>, value: &(impl Serialize + ?Sized)) -> Result<(), ClearValueError> {
+        let path = self.check.path;
+        match self.variant {
+            None => self.check.inside(value, &Path::Inside(path, step), self.place),
+            Some(variant) => {
+                let variant = Path::Inside(path, Step::Name(variant));
+                self.check.inside(value, &Path::Inside(&variant, step), self.place)
+            }
+        }
     }
 }
 
@@ -318,21 +339,30 @@ impl ser::SerializeMap for Elements<'_> {
     }
 }
 
-impl ser::SerializeStruct for Elements<'_> {
-    type Ok = ();
-    type Error = ClearValueError;
+macro_rules! fields {
+    ($($trait:ident,)*) => {
+        $(impl ser::$trait for Elements<'_> {
+            type Ok = ();
+            type Error = ClearValueError;
 
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), ClearValueError> {
-        self.named(name, value)
-    }
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                name: &'static str,
+                value: &T,
+            ) -> Result<(), ClearValueError> {
+                self.named(name, value)
+            }
 
-    fn end(self) -> Result<(), ClearValueError> {
-        Ok(())
-    }
+            fn end(self) -> Result<(), ClearValueError> {
+                Ok(())
+            }
+        })*
+    };
+}
+
+fields! {
+    SerializeStruct,
+    SerializeStructVariant,
 }
 
 #[cfg(test)]
@@ -380,7 +410,7 @@ mod tests {
             (refused(Root { field: BTreeMap::from([(1, 2)]) }), "field", KEY),
             (refused(Root { field: External::Struct { x: 1 } }), "field", STRUCT_VARIANT),
             (refused(Root { field: External::Newtype(None) }), "field.Newtype", NONE),
-            (refused(Root { field: External::Tuple(1, None) }), "field[1]", NONE),
+            (refused(Root { field: External::Tuple(1, None) }), "field.Tuple[1]", NONE),
             (
                 refused(Root { field: Root { field: vec![Root { field: u64::MAX }] } }),
                 "field.field[0].field",

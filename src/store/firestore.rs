@@ -4,6 +4,7 @@ mod status;
 mod wire;
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
@@ -116,11 +117,11 @@ impl FirestoreStore {
         again: fn(&Status) -> bool,
         send: impl Fn(FirestoreClient<GoogleAuthMiddleware>, Request<M>) -> F,
     ) -> Result<T, Status> {
-        let end = Instant::now() + self.deadline;
+        let started = Instant::now();
         let mut attempt = 1;
         loop {
             let mut request = Request::new(message.clone());
-            let left = end.saturating_duration_since(Instant::now());
+            let left = self.deadline.saturating_sub(started.elapsed());
             request.extensions_mut().insert(RequestTimeouts::new().with_total(left));
             match send(self.client(), request).await {
                 Err(status) if attempt < ATTEMPTS && again(&status) => {
@@ -254,6 +255,15 @@ impl FirestoreStore {
     }
 }
 
+impl fmt::Debug for FirestoreStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FirestoreStore")
+            .field("documents", &self.names.root)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The pause after this attempt: doubled each time, and shortened at random by up to half so that
 /// many clients do not come back at once.
 fn pause(attempt: u32) -> Duration {
@@ -279,7 +289,10 @@ impl Store for FirestoreStore {
         let chunks: Vec<_> =
             asked.chunks(DOCUMENTS_PER_REQUEST).map(|chunk| self.read_chunk(chunk, mask)).collect();
         let call = stream::iter(chunks).buffer_unordered(REQUESTS_AT_ONCE).try_concat();
-        let found: HashMap<_, _> = self.within(call).instrument(span).await?.into_iter().collect();
+        let mut found: HashMap<_, _> = self.within(call).instrument(span).await?.into_iter().collect();
+        if asked.len() == paths.len() {
+            return Ok(paths.iter().map(|path| found.remove(path).flatten()).collect());
+        }
         Ok(paths.iter().map(|path| found.get(path).cloned().flatten()).collect())
     }
 

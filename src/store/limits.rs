@@ -132,7 +132,7 @@ pub enum LimitError {
 /// Checks a document against Firestore's documented limits.
 ///
 /// # Errors
-/// The first limit that it breaks, with the field's path.
+/// One limit that it breaks, with the field's path.
 pub fn check_document(document: &DocumentPath, fields: &Fields) -> Result<(), LimitError> {
     let size = document.as_str().len();
     if size > MAX_NAME_BYTES {

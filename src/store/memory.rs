@@ -1,6 +1,7 @@
 //! Documents in memory, for tests without a database.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,12 +19,12 @@ use crate::bytes::DocumentPath;
 /// Documents in memory, with the same promises as Firestore: one contract suite runs over both.
 ///
 /// A clone shares the content. Nothing is kept when the last one is dropped.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct MemoryStore {
     content: Arc<RwLock<Content>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Content {
     /// By path: within a collection in the order of the ids, documents below it in between.
     documents: BTreeMap<String, Document>,
@@ -48,6 +49,14 @@ impl MemoryStore {
     fn read_content<T>(&self, look: impl FnOnce(&Content) -> T) -> T {
         // Nothing can panic halfway through a change: it is made on the side and put in at once.
         look(&self.content.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    /// Shows how many documents there are, and nothing of them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let documents = self.read_content(|content| content.documents.len());
+        f.debug_struct("MemoryStore").field("documents", &documents).finish_non_exhaustive()
     }
 }
 

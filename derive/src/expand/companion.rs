@@ -62,9 +62,14 @@ pub fn impls(context: &Context<'_>) -> TokenStream {
 fn container_attrs(context: &Context<'_>) -> TokenStream {
     let input = context.input;
     let path = text(&context.serde);
-    let kept = &input.serde.kept;
+    let readable = input.variants.iter().any(reads_by_itself);
+    let kept = input.serde.kept.iter().filter(|meta| !(readable && meta.path().is_ident("rename")));
     let mut attrs = quote!(crate = #path);
-    if !input.serde.has_rename {
+    if readable {
+        // The name of an externally tagged enum is not stored. This one tells the check of clear
+        // values that the struct variants can be read back.
+        attrs.extend(quote!(, rename = "fireseal::readable"));
+    } else if !input.serde.has_rename {
         let name = input.ident.unraw().to_string();
         attrs.extend(quote!(, rename = #name));
     }

@@ -31,13 +31,14 @@ pub(super) fn commit_may_succeed(status: &Status) -> bool {
 pub(super) fn read_error(status: Status, deadline: Duration) -> StoreError {
     let reason = reason(&status);
     match status.code() {
-        Code::NotFound => StoreError::NotFound { document: reason },
         Code::PermissionDenied | Code::Unauthenticated => StoreError::Denied { reason },
         Code::InvalidArgument
         | Code::OutOfRange
         | Code::Unimplemented
         | Code::AlreadyExists
         | Code::FailedPrecondition => StoreError::Refused { reason },
+        // The database itself: an absent document is no failure.
+        Code::NotFound => StoreError::Refused { reason },
         Code::ResourceExhausted if too_large(&status) => StoreError::Refused { reason },
         Code::DeadlineExceeded => deadline_error(deadline),
         _ => StoreError::Unavailable { reason, source: Some(Box::new(status)) },
@@ -47,15 +48,18 @@ pub(super) fn read_error(status: Status, deadline: Duration) -> StoreError {
 /// The error that a status of a commit becomes.
 pub(super) fn commit_error(status: Status, writes: &[Write], deadline: Duration) -> StoreError {
     let conflict = |document, reason| StoreError::Conflict { document, reason };
+    let needed = |write: &Write| write.precondition == Some(Precondition::Exists(true));
     let updated_at = |write: &Write| matches!(write.precondition, Some(Precondition::UpdatedAt(_)));
     match status.code() {
         Code::AlreadyExists => {
             let created = |write: &Write| write.precondition == Some(Precondition::Exists(false));
             conflict(blamed(writes, created, &status), "it exists already".to_owned())
         }
-        Code::NotFound => {
-            let needed = |write: &Write| write.precondition == Some(Precondition::Exists(true));
+        Code::NotFound if writes.iter().any(needed) => {
             StoreError::NotFound { document: blamed(writes, needed, &status) }
+        }
+        Code::NotFound if writes.iter().any(updated_at) => {
+            conflict(blamed(writes, updated_at, &status), reason(&status))
         }
         Code::FailedPrecondition => conflict(blamed(writes, updated_at, &status), reason(&status)),
         // What the emulator says of an update time later than the document's.

@@ -1,0 +1,58 @@
+//! A root in memory: 32 bytes from a file or the environment.
+
+use async_trait::async_trait;
+use zeroize::Zeroizing;
+
+use super::{KeyWrapper, WrapError};
+use crate::bytes::aead::Cipher;
+use crate::bytes::envelope::{NONCE_BYTES, TAG_BYTES};
+use crate::keys::derive::derive;
+use crate::keys::labels;
+
+/// A root key of 32 bytes that the program holds itself. Wraps with XChaCha20-Poly1305 under a key
+/// derived from it; the binding is associated data. Wiped on drop.
+pub struct LocalRoot {
+    name: String,
+    cipher: Cipher,
+}
+
+impl LocalRoot {
+    /// The root with these 32 bytes, which must be uniformly random.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+        let (id, wrapping_key) = derive(bytes, &labels::LOCAL_ROOT);
+        Self { name: format!("local:{id}"), cipher: Cipher::new(&wrapping_key) }
+    }
+
+    fn does_not_unwrap(&self) -> WrapError {
+        WrapError::DoesNotUnwrap { root: self.name.clone() }
+    }
+}
+
+#[async_trait]
+impl KeyWrapper for LocalRoot {
+    fn root(&self) -> &str {
+        &self.name
+    }
+
+    async fn wrap(&self, record: &[u8], context: &[u8]) -> Result<Vec<u8>, WrapError> {
+        let unusable =
+            |reason: &str| WrapError::Unusable { root: self.name.clone(), reason: reason.to_owned() };
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).map_err(|_| unusable("the operating system gives no random numbers"))?;
+        let mut sealed = Zeroizing::new(record.to_vec());
+        let tag =
+            self.cipher.seal(&nonce, context, &mut sealed).map_err(|_| unusable("the record is too long"))?;
+        Ok([&nonce[..], &sealed, &tag].concat())
+    }
+
+    async fn unwrap(&self, wrapped: &[u8], context: &[u8]) -> Result<Zeroizing<Vec<u8>>, WrapError> {
+        let parts = wrapped.split_first_chunk::<NONCE_BYTES>();
+        let (nonce, (sealed, tag)) = parts
+            .and_then(|(nonce, rest)| Some((nonce, rest.split_last_chunk::<TAG_BYTES>()?)))
+            .ok_or_else(|| self.does_not_unwrap())?;
+        let mut record = Zeroizing::new(sealed.to_vec());
+        self.cipher.open(nonce, context, &mut record, tag).map_err(|_| self.does_not_unwrap())?;
+        Ok(record)
+    }
+}

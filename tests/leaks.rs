@@ -1,0 +1,138 @@
+//! Nothing sensitive is in the database: its whole content is searched for every secret.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, HashMap};
+
+use fireseal::store::FirestoreStore;
+use fireseal::{DataKey, KeyRing, Repository, Sealable};
+use fireseal_emulator::Emulator;
+use serde::{Deserialize, Serialize};
+
+/// Every secret of the suite holds this, or is one of [`NUMBERS`].
+const CANARY: &str = "canary-7f3a";
+const NUMBERS: [&str; 2] = ["7305829164", "2718281.828"];
+
+#[derive(Sealable)]
+#[sealable(collection = "leaks")]
+struct Everything {
+    #[sealable(id)]
+    id: String,
+    clear: String,
+    #[sensitive]
+    text: String,
+    #[sensitive]
+    integer: i64,
+    #[sensitive]
+    double: f64,
+    #[sensitive]
+    optional: Option<String>,
+    #[sensitive]
+    list: Vec<String>,
+    #[sensitive]
+    map: HashMap<String, String>,
+    #[sensitive]
+    plain_struct: Plain,
+    #[sensitive]
+    choice: Choice,
+    #[sensitive(bytes)]
+    file: Vec<u8>,
+    #[sensitive(pad = 256)]
+    padded: String,
+    #[sealable(nested)]
+    nested: Option<Box<Nested>>,
+    #[sealable(nested)]
+    many: Vec<Nested>,
+    #[sealable(nested)]
+    named: BTreeMap<String, Nested>,
+    #[sealable(nested)]
+    variants: Vec<Variant>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Plain {
+    inner: String,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Choice {
+    Struct { inner: String },
+}
+
+#[derive(Sealable)]
+struct Nested {
+    clear: String,
+    #[sensitive]
+    text: String,
+}
+
+#[derive(Sealable)]
+enum Variant {
+    Newtype(#[sensitive] String),
+    Tuple(u8, #[sensitive] String),
+    Struct {
+        #[sensitive]
+        text: String,
+    },
+}
+
+fn secret(number: u32) -> String {
+    format!("{CANARY}-{number}")
+}
+
+fn nested(number: u32) -> Nested {
+    Nested { clear: "in the clear".to_owned(), text: secret(number) }
+}
+
+fn everything() -> Everything {
+    Everything {
+        id: "everything".to_owned(),
+        clear: "in the clear".to_owned(),
+        text: secret(1),
+        integer: NUMBERS[0].parse().unwrap(),
+        double: NUMBERS[1].parse().unwrap(),
+        optional: Some(secret(2)),
+        list: vec![secret(3)],
+        map: HashMap::from([(secret(4), secret(5))]),
+        plain_struct: Plain { inner: secret(6) },
+        choice: Choice::Struct { inner: secret(7) },
+        file: secret(8).into_bytes(),
+        padded: secret(9),
+        nested: Some(Box::new(nested(10))),
+        many: vec![nested(11), nested(12)],
+        named: BTreeMap::from([("key".to_owned(), nested(13))]),
+        variants: vec![
+            Variant::Newtype(secret(14)),
+            Variant::Tuple(1, secret(15)),
+            Variant::Struct { text: secret(16) },
+        ],
+    }
+}
+
+#[tokio::test]
+async fn the_database_holds_no_secret() {
+    let project = Emulator::shared().await.unwrap().project().unwrap();
+    let store = FirestoreStore::new(project.firestore().await.unwrap());
+    let documents = Repository::<Everything>::new(store, KeyRing::new(DataKey::generate().unwrap()));
+    documents.create(&everything()).await.unwrap();
+    documents.set(&everything()).await.unwrap();
+    documents.update(&everything(), &["text", "many"]).await.unwrap();
+    documents.modify("everything", |document| document.integer += 0).await.unwrap();
+    documents.set(&Everything { id: "other".to_owned(), ..everything() }).await.unwrap();
+
+    let read = documents.get("everything").await.unwrap().unwrap();
+    assert_eq!(read.text, secret(1));
+    assert_eq!(read.file, secret(8).into_bytes());
+
+    // The search finds what is there to be found: in values, field names and document names.
+    for clear in ["in the clear", "Newtype", "everything"] {
+        assert!(!project.search(clear).await.unwrap().is_empty(), "{clear}");
+    }
+    let mut hits = 0;
+    for needle in [CANARY, NUMBERS[0], NUMBERS[1]] {
+        let found = project.search(needle).await.unwrap();
+        assert_eq!(found, [], "{needle}");
+        hits += found.len();
+    }
+    println!("{} secrets searched for, {hits} hits", 16 + NUMBERS.len());
+}
