@@ -47,7 +47,7 @@ pub fn debug_arm(
             return quote!(&::core::format_args!("[sensitive]"));
         }
         let binding = &field.binding;
-        quote_spanned!(field.ty.span()=> #binding)
+        quote_spanned!(field.ty.span()=> &*#binding)
     });
     match variant.style {
         Style::Unit => quote!(#pattern => ::core::fmt::Formatter::write_str(__f, #name),),

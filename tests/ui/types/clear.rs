@@ -1,0 +1,12 @@
+use fireseal::Sealable;
+
+struct Opaque;
+
+#[derive(Sealable)]
+struct Clear {
+    opaque: Opaque,
+    #[sensitive]
+    ssn: String,
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+use fireseal::Sealable;
+
+#[derive(Sealable)]
+struct Customer {
+    #[sensitive]
+    ssn: String,
+}
+
+fn write(db: &firestore::FirestoreDb, customer: &Customer) {
+    let _ = db.fluent().insert().into("customers").document_id("ada").object(customer);
+}
+
+fn print(customer: &Customer) -> String {
+    format!("{customer:?}")
+}
+
+fn main() {}
