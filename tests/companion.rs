@@ -9,8 +9,7 @@ use fireseal::store::FirestoreStore;
 use fireseal::{Companion as _, DataKey, DocumentPath, KeyRing, Location, Repository, Sealable, to_json};
 use fireseal_emulator::{Emulator, Project};
 use firestore::{
-    FirestoreDb, FirestoreListenEvent, FirestoreListenerTarget, FirestoreMemListenStateStorage,
-    ParentPathBuilder, paths,
+    FirestoreDb, FirestoreListenEvent, FirestoreListenerTarget, FirestoreMemListenStateStorage, paths,
 };
 use futures::TryStreamExt;
 use tokio::sync::mpsc;
