@@ -8,7 +8,7 @@ mod one;
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
-use std::fmt::{Debug, Display};
+use std::fmt::Debug;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, SystemTime};
