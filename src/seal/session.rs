@@ -108,10 +108,25 @@ mod tests {
     }
 
     #[test]
-    fn each_session_draws() {
+    fn a_million_nonces_on_sixteen_threads() {
+        const THREADS: usize = 16;
+        const DOCUMENTS: usize = 2_500;
+        const VALUES: usize = 25;
         let ring = KeyRing::new(DataKey::from_bytes(&[1; 32]));
-        let draws: HashSet<_> =
-            (0..1_000).map(|_| SealSession::new(&location(), &ring).expect("random").draw).collect();
-        assert_eq!(draws.len(), 1_000);
+        let work = || {
+            let document = |_| {
+                let mut session = SealSession::new(&location(), &ring).expect("random numbers");
+                (0..VALUES).map(|_| session.next_nonce().expect("few")).collect::<Vec<_>>()
+            };
+            (0..DOCUMENTS).flat_map(document).collect::<Vec<_>>()
+        };
+        let nonces: Vec<[u8; NONCE_BYTES]> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
+        });
+        assert_eq!(nonces.len(), 1_000_000);
+        assert_eq!(nonces.iter().collect::<HashSet<_>>().len(), 1_000_000);
+        let draws: HashSet<_> = nonces.iter().map(|nonce| &nonce[..16]).collect();
+        assert_eq!(draws.len(), THREADS * DOCUMENTS);
     }
 }
