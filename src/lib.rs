@@ -72,7 +72,3 @@ pub use seal::{
     Cause, Closed, Companion, Document, Draft, FieldFailure, FieldInfo, OpenError, Partial, PlaintextWindow,
     RawBytes, Reveal, SealError, Sealable, Sealed, Visit, Walk, missing,
 };
-
-#[cfg(doctest)]
-#[doc = include_str!("../docs/guide/attributes.md")]
-struct AttributesChapter;
