@@ -134,6 +134,8 @@ impl Reveal<'_> {
                 // A provider that answers with another key than the one asked for is not believed.
                 KeyLookup::Found(key) if key.id() == id => (key, AssociatedData::new(self.location, &id)),
                 KeyLookup::Destroyed => return Err(Cause::KeyDestroyed(id)),
+                KeyLookup::Retired => return Err(Cause::KeyRetired(id)),
+                KeyLookup::Compromised => return Err(Cause::KeyCompromised(id)),
                 KeyLookup::Found(_) | KeyLookup::Unknown => return Err(Cause::KeyUnknown(id)),
             },
         };
