@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fireseal::custody::{
-    Authority, KeyVault, MAX_MANIFEST_BYTES, MAX_WRAP_BYTES, NewSlot, SlotKind, StoredManifest, VaultError,
-    Wraps,
+    Authority, KeyVault, MAX_MANIFEST_BYTES, MAX_WRAP_BYTES, NewSlot, SlotKind, VaultError,
 };
 use fireseal::store::{Fields, MemoryStore, Store, Value, ValueType, Write, WriteKind};
 use fireseal::{
