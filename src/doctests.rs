@@ -6,6 +6,9 @@ struct Readme;
 #[doc = include_str!("../docs/guide/getting-started.md")]
 struct GettingStarted;
 
+#[doc = include_str!("../docs/guide/attributes.md")]
+struct Attributes;
+
 #[doc = include_str!("../docs/guide/reading-without-a-key.md")]
 struct ReadingWithoutAKey;
 

@@ -142,7 +142,9 @@ mod tests {
         let sealing_key = hmac(&extracted, b"fireseal v1 sealing key\x01");
         let mut sealed = *b"text";
         let tag = key.cipher().seal(&[1; 24], b"", &mut sealed).expect("short");
-        assert!(Cipher::new(&sealing_key).open(&[1; 24], b"", &mut sealed, &tag).is_ok());
+        let mut opened = [0; 4];
+        assert!(Cipher::new(&sealing_key).open(&[1; 24], b"", (&sealed, &tag), &mut opened).is_ok());
+        assert_eq!(&opened, b"text");
     }
 
     #[test]
