@@ -64,6 +64,24 @@ impl StepPath {
         Mark { len: self.encoded.len(), steps: self.steps }
     }
 
+    /// How many steps it has.
+    pub(crate) fn len(&self) -> usize {
+        self.steps as usize
+    }
+
+    /// The same path with another key at one of its steps.
+    pub(crate) fn with_key(&self, step: usize, key: &str) -> Self {
+        let mut path = Self::default();
+        for (position, old) in self.decode().steps().iter().enumerate() {
+            match old {
+                FieldStep::Key(_) if position == step => path.push_key(key),
+                FieldStep::Key(old) => path.push_key(old),
+                FieldStep::Index(index) => path.push_index(usize::try_from(*index).unwrap_or(usize::MAX)),
+            };
+        }
+        path
+    }
+
     /// The path for an error message or a report.
     pub(crate) fn decode(&self) -> FieldPath {
         let mut steps = Vec::new();

@@ -13,6 +13,7 @@ use super::sealed::Slot;
 use super::session::SealSession;
 use super::walk::{Draft, Visit, Walk};
 use super::window::PlaintextWindow;
+use crate::bytes::context::StepPath;
 use crate::bytes::envelope::Header;
 use crate::bytes::{KeyId, Location, Scope};
 use crate::keys::{KeyError, KeyLookup, KeyProvider, KeyRing};
@@ -131,6 +132,9 @@ pub trait Document: Sealable<Sealed: Companion<Open = Self>> {
     /// The fields at the document's root, in order; flattened ones are left out.
     const FIELDS: &'static [FieldInfo];
 
+    /// Whether there are flattened fields, whose names only the values tell.
+    const FLATTENED: bool;
+
     /// The document's id.
     fn id(&self) -> &str;
 
@@ -147,6 +151,8 @@ pub struct FieldInfo {
     pub aliases: &'static [&'static str],
     /// Whether it is sealed, or has sealed fields inside.
     pub sensitive: bool,
+    /// Whether it is written too, and not only read.
+    pub written: bool,
 }
 
 fn seal_draft<T: Sealable>(
@@ -182,7 +188,7 @@ fn ring_lookup<'a>(location: &Location, ring: &'a KeyRing) -> impl Fn(&KeyId) ->
 /// The key ids that a companion's fields name, each once. A hostile document can name thousands.
 pub(crate) fn key_ids<T: Sealable>(sealed: &mut T::Sealed) -> Vec<KeyId> {
     let mut ids = BTreeSet::new();
-    for_each_slot::<T>(sealed, |slot| {
+    for_each_slot::<T>(sealed, |_, slot| {
         if let Slot::Stored(stored) = slot {
             ids.extend(Header::decode(stored).map(|header| header.key_id));
         }
@@ -191,11 +197,11 @@ pub(crate) fn key_ids<T: Sealable>(sealed: &mut T::Sealed) -> Vec<KeyId> {
 }
 
 /// Looks at each sealed place of a companion, without failing.
-pub(crate) fn for_each_slot<T: Sealable>(sealed: &mut T::Sealed, mut look: impl FnMut(&mut Slot)) {
+pub(crate) fn for_each_slot<T: Sealable>(sealed: &mut T::Sealed, mut look: impl FnMut(&StepPath, &mut Slot)) {
     let visited = T::visit(
         sealed,
-        &mut Walk::visit(&mut |_, slot| {
-            look(slot);
+        &mut Walk::visit(&mut |path, slot| {
+            look(path, slot);
             Ok(())
         }),
     );
