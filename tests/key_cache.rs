@@ -219,6 +219,12 @@ async fn during_an_outage_old_keys_open_only_where_that_was_asked_for() {
     scene.clock.move_by(TIMES().hard);
     assert_eq!(scene.works(&plain, key).await, (false, false));
     assert_eq!(scene.works(&stale, key).await, (false, true));
+    // Only one call in each pause waits for the root.
+    let calls = scene.service.unwraps();
+    for _ in 0..20 {
+        stale.keys(&[(scene.acme.clone(), key)]).await.unwrap();
+    }
+    assert_eq!(scene.service.unwraps(), calls);
     scene.clock.move_by(hour - TICK);
     assert_eq!(scene.works(&stale, key).await, (false, true));
     scene.clock.move_by(TICK);

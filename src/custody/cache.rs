@@ -160,6 +160,18 @@ where
                 count(&self.counters.hits);
                 return Ok(value);
             }
+            // During an outage not everyone waits for a deadline of their own.
+            let failed_just_now = |entry: &&Entry<V>| {
+                entry.tried.age(now) < self.times.pause
+                    && entry.loaded.age(now) < self.times.hard + self.times.stale
+            };
+            if stale_too
+                && !inner.flights.contains_key(key)
+                && let Some(entry) = inner.entries.get(key).filter(failed_just_now)
+            {
+                count(&self.counters.hits);
+                return Ok(entry.value.clone());
+            }
             count(&self.counters.misses);
             self.join(&mut inner, key, now, load)
         };
