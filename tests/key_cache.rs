@@ -312,6 +312,20 @@ async fn what_is_kept_is_bounded_and_wiped() {
     assert_eq!(vault.opened_keys(), 0);
 }
 
+/// A load that its runtime took along does not stand in the way of the next one.
+#[test]
+fn a_runtime_that_ends_leaves_no_load_behind() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let mut scene = first.block_on(Scene::new());
+    scene.service.slow = Duration::from_millis(300);
+    let vault = scene.vault();
+    let waits = async { tokio::time::timeout(Duration::from_millis(50), vault.ring(&scene.acme)).await };
+    assert!(first.block_on(waits).is_err());
+    drop(first);
+    second.block_on(async { vault.ring(&scene.acme).await.unwrap() });
+}
+
 #[test]
 fn a_machine_that_slept_and_a_clock_set_back_prolong_nothing() {
     let at = |monotonic, unix| Moment {
