@@ -25,6 +25,8 @@ pub use keys::{
 };
 #[cfg(feature = "testing")]
 pub use keys::{Calls, Fault, ScriptedRoot, ScriptedService};
+#[cfg(feature = "pkcs11")]
+pub use keys::{Pkcs11Key, Pkcs11Root};
 pub use repository::{List, Page, Repository, SealedRepository, Stored};
 pub use seal::json::to_json;
 pub use seal::{

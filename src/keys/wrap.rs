@@ -7,12 +7,16 @@
 #[cfg(feature = "age")]
 mod age;
 mod local;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 #[cfg(feature = "testing")]
 mod scripted;
 
 #[cfg(feature = "age")]
 pub use age::{AgeIdentity, AgePassphrase, AgeRecipient};
 pub use local::LocalRoot;
+#[cfg(feature = "pkcs11")]
+pub use pkcs11::{Pkcs11Key, Pkcs11Root};
 #[cfg(feature = "testing")]
 pub use scripted::{Calls, Fault, ScriptedRoot, ScriptedService};
 
