@@ -17,3 +17,5 @@ pub use wrap::{Binding, KeyWrapper, LocalRoot, Purpose, WrapError, unwrap_key, w
 pub use wrap::{Calls, Fault, ScriptedRoot, ScriptedService};
 #[cfg(feature = "pkcs11")]
 pub use wrap::{Pkcs11Key, Pkcs11Root};
+#[cfg(feature = "vault")]
+pub use wrap::{TransitKey, VaultTransit};

@@ -6,11 +6,15 @@
 
 #[cfg(feature = "age")]
 mod age;
+#[cfg(any(feature = "gcp-kms", feature = "vault"))]
+mod attempt;
 mod local;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
 #[cfg(feature = "testing")]
 mod scripted;
+#[cfg(feature = "vault")]
+mod vault;
 
 #[cfg(feature = "age")]
 pub use age::{AgeIdentity, AgePassphrase, AgeRecipient};
@@ -19,6 +23,8 @@ pub use local::LocalRoot;
 pub use pkcs11::{Pkcs11Key, Pkcs11Root};
 #[cfg(feature = "testing")]
 pub use scripted::{Calls, Fault, ScriptedRoot, ScriptedService};
+#[cfg(feature = "vault")]
+pub use vault::{TransitKey, VaultTransit};
 
 use std::fmt;
 
