@@ -25,6 +25,8 @@ pub use keys::{
 };
 #[cfg(feature = "testing")]
 pub use keys::{Calls, Fault, ScriptedRoot, ScriptedService};
+#[cfg(feature = "gcp-kms")]
+pub use keys::{GcpKms, GcpKmsRoot, KmsClient};
 #[cfg(feature = "pkcs11")]
 pub use keys::{Pkcs11Key, Pkcs11Root};
 #[cfg(feature = "vault")]

@@ -8,6 +8,8 @@
 mod age;
 #[cfg(any(feature = "gcp-kms", feature = "vault"))]
 mod attempt;
+#[cfg(feature = "gcp-kms")]
+mod gcp_kms;
 mod local;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
@@ -18,6 +20,8 @@ mod vault;
 
 #[cfg(feature = "age")]
 pub use age::{AgeIdentity, AgePassphrase, AgeRecipient};
+#[cfg(feature = "gcp-kms")]
+pub use gcp_kms::{GcpKms, GcpKmsRoot, KmsClient};
 pub use local::LocalRoot;
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::{Pkcs11Key, Pkcs11Root};
