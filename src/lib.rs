@@ -1,6 +1,52 @@
-//! Encrypting persistence for Cloud Firestore.
+//! Encrypting persistence for Cloud Firestore: fields marked as sensitive are sealed before they leave
+//! the process, and opened only where a key is supplied.
+//!
+//! ```
+//! use fireseal::store::MemoryStore;
+//! use fireseal::{DataKey, KeyRing, Repository, Sealable, SealedRepository};
+//!
+//! #[derive(Sealable)]
+//! #[sealable(collection = "customers")]
+//! struct Customer {
+//!     #[sealable(id)]
+//!     id: String,
+//!     name: String, // stored in the clear
+//!     #[sensitive] // sealed
+//!     ssn: String,
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = MemoryStore::new(); // or `FirestoreStore`
+//! let keys = KeyRing::new(DataKey::generate()?);
+//!
+//! let customers = Repository::<Customer>::new(store.clone(), keys.clone());
+//! customers.create(&Customer { id: "ada".into(), name: "Ada".into(), ssn: "078-05-1120".into() }).await?;
+//!
+//! let sealed = SealedRepository::<Customer>::new(store).get("ada").await?.ok_or("no such customer")?;
+//! assert_eq!(sealed.name, "Ada"); // no key needed
+//! assert_eq!(sealed.open(&keys).await?.ssn, "078-05-1120"); // the one way across
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! * [`Sealable`], derived, generates the companion: `SealedCustomer`, in which each sensitive field is a
+//!   [`Sealed<T>`](Sealed). The companion alone is stored; the plain struct needs no `Serialize`.
+//! * [`Repository`] has keys: its writes seal, its reads open. [`SealedRepository`] has none and returns
+//!   companions, each as [`Stored`] with where it was read; [`Stored::open`] is the way across. A companion
+//!   from elsewhere opens with [`Companion::open_at`].
+//! * [`DataKey`]s stand in a [`KeyRing`], one for each [`Scope`] (tenant); a [`KeyProvider`] is wherever
+//!   rings come from.
+//! * [`store`] has Cloud Firestore, memory for tests, and the trait that both implement.
+//!
+//! A sealed value is bound to its [`Location`] and its field, and opens nowhere else. Clear fields are
+//! neither hidden nor verified. The README says what is guaranteed and what is not; the guide in
+//! `docs/guide` and the format in `docs/format.md` come with the source.
 
 mod bytes;
+pub mod custody;
+#[cfg(doctest)]
+mod doctests;
 mod error;
 mod keys;
 mod repository;
@@ -20,8 +66,8 @@ pub use fireseal_derive::Sealable;
 #[cfg(feature = "age")]
 pub use keys::{AgeIdentity, AgePassphrase, AgeRecipient};
 pub use keys::{
-    Binding, DataKey, KeyError, KeyLookup, KeyProvider, KeyRing, KeyRings, KeyWrapper, LocalRoot, Purpose,
-    WrapError, unwrap_key, wrap_key,
+    Binding, DataKey, IndexKey, KeyError, KeyLookup, KeyProvider, KeyRing, KeyRings, KeyWrapper, LocalRoot,
+    Purpose, WrapError, unwrap_key, wrap_key,
 };
 #[cfg(feature = "testing")]
 pub use keys::{Calls, Fault, ScriptedRoot, ScriptedService};

@@ -472,7 +472,35 @@ async fn a_commit_has_a_result_for_each_write() {
     }
 }
 
+#[tokio::test]
+async fn an_answer_without_end_is_cut_off() {
+    let fake = Fake::new([Step::Silence(["c/a", "c/a", "c/a"].map(|path| found(&name(path))).into())]).await;
+    let started = Instant::now();
+    let error = fake.store.read(&[doc("c/a"), doc("c/b")], None).await.unwrap_err();
+    assert!(matches!(error, StoreError::UnexpectedAnswer { .. }), "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_deletion_has_no_update_time() {
+    let time = Some(Time { seconds: 1, nanos: 0 });
+    let result = WriteResult { update_time: time, ..Default::default() };
+    let response = CommitResponse { write_results: vec![result.clone(), result], commit_time: time };
+    let fake = Fake::new([answers(vec![response.encode_to_vec()])]).await;
+    let delete = Write { path: doc("c/b"), kind: WriteKind::Delete, precondition: None };
+    let commit = fake.store.commit(vec![set("c/a", None), delete]).await.unwrap();
+    assert_eq!((commit.commit_time, commit.update_times), (time, vec![time, None]));
+}
+
 // What travels.
+
+#[tokio::test]
+async fn an_empty_mask_asks_for_the_name_alone() {
+    let fake = Fake::new([Step::AllMissing]).await;
+    fake.store.read(&[doc("c/a")], Some(&fireseal::store::FieldMask::default())).await.unwrap();
+    let asked = BatchGetDocumentsRequest::decode(fake.asked.lock().unwrap()[0].message.clone()).unwrap();
+    assert_eq!(asked.mask.unwrap().field_paths, ["__name__"]);
+}
 
 #[tokio::test]
 async fn a_deadline_may_be_without_end() {

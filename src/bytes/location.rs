@@ -63,7 +63,7 @@ pub fn check_id(id: &str) -> Result<(), LocationError> {
     if id.len() > MAX_ID_BYTES {
         return Err(LocationError::IdTooLong { len: id.len() });
     }
-    let reserved = id.len() >= 4 && id.starts_with("__") && id.ends_with("__");
+    let reserved = id.len() >= 5 && id.starts_with("__") && id.ends_with("__");
     if reserved || id == "." || id == ".." || id.contains(['/', '\0']) {
         return Err(LocationError::ReservedId { id: id.to_owned() });
     }

@@ -85,14 +85,15 @@ impl FieldMask {
     pub(super) fn check(&self) -> Result<(), StoreError> {
         let bad = |path: &Vec<String>| {
             let length = path.iter().map(|name| name.len() + 1).sum::<usize>();
-            length == 0 || length - 1 > MAX_FIELD_NAME_BYTES || path.iter().any(|name| reserved(name))
+            // One byte less than a stored name may have: the emulator's rule.
+            length == 0 || length > MAX_FIELD_NAME_BYTES || path.iter().any(|name| reserved(name))
         };
         match self.paths.iter().find(|path| bad(path)) {
             None => Ok(()),
             Some(path) => {
                 let path: String = path.join(".").chars().take(80).collect();
                 let reason = format!(
-                    "the field mask names {path:?}; names must not be empty or match `__.*__`, nor have more than {MAX_FIELD_NAME_BYTES} bytes together"
+                    "the field mask names {path:?}; names must not be empty or match `__.*__`, nor have {MAX_FIELD_NAME_BYTES} or more bytes together"
                 );
                 Err(StoreError::Refused { reason })
             }

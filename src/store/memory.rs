@@ -248,3 +248,22 @@ impl Store for MemoryStore {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn times_grow_when_the_clock_does_not() {
+        let store = MemoryStore::new();
+        let last = 9_000_000_000_000_000; // in the year 2255
+        store.content.write().unwrap().last_commit = last;
+        for later in 1..4 {
+            let path = DocumentPath::parse("c/a").unwrap();
+            let write = Write { path, kind: WriteKind::Delete, precondition: None };
+            assert_eq!(store.commit(vec![write]).await.unwrap().commit_time, Some(time(last + later)));
+        }
+    }
+}

@@ -269,6 +269,8 @@ fn text(meta: &Meta) -> Option<&LitStr> {
 fn literal(value: &Expr) -> Option<&LitStr> {
     match value {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text),
+        // What a macro by example passes on.
+        Expr::Group(group) => literal(&group.expr),
         _ => None,
     }
 }

@@ -1,0 +1,25 @@
+//! Compiles the code of the README and of the guide, and runs what runs without an emulator.
+
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+#[doc = include_str!("../docs/guide/getting-started.md")]
+struct GettingStarted;
+
+#[doc = include_str!("../docs/guide/attributes.md")]
+struct Attributes;
+
+#[doc = include_str!("../docs/guide/reading-without-a-key.md")]
+struct ReadingWithoutAKey;
+
+#[doc = include_str!("../docs/guide/working-beside-the-firestore-crate.md")]
+struct WorkingBesideTheFirestoreCrate;
+
+#[doc = include_str!("../docs/guide/testing-your-code.md")]
+struct TestingYourCode;
+
+#[doc = include_str!("../docs/guide/tenants.md")]
+struct Tenants;
+
+#[doc = include_str!("../docs/guide/rotation.md")]
+struct Rotation;

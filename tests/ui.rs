@@ -1,0 +1,18 @@
+//! Wrong use does not compile, and says what to write instead.
+
+#[test]
+fn misuse_is_refused() {
+    let cases = trybuild::TestCases::new();
+    for fault in [
+        "conflict",
+        "duplicate",
+        "forgotten",
+        "nothing-sealed",
+        "reserved-name",
+        "types",
+        "unknown-attribute",
+        "unsupported",
+    ] {
+        cases.compile_fail(format!("tests/ui/{fault}/*.rs"));
+    }
+}
