@@ -23,3 +23,6 @@ struct Tenants;
 
 #[doc = include_str!("../docs/guide/rotation.md")]
 struct Rotation;
+
+#[doc = include_str!("../docs/guide/choosing-a-root.md")]
+struct ChoosingARoot;
