@@ -48,6 +48,7 @@ mod bytes;
 mod doctests;
 mod error;
 mod keys;
+mod message;
 mod repository;
 mod seal;
 pub mod store;
@@ -57,18 +58,23 @@ pub mod store;
 pub mod __private;
 
 pub use bytes::{
-    CollectionPath, DocumentPath, EncodeError, FieldPath, FieldStep, Format, KeyId, Location, LocationError,
-    MAX_DEPTH, MAX_ID_BYTES, Scope, check_id,
+    Channel, ChannelError, CollectionPath, Direction, DocumentPath, EncodeError, FieldPath, FieldStep,
+    Format, KeyId, Location, LocationError, MAX_DEPTH, MAX_ID_BYTES, MessageContext, MessageId,
+    NotAMessageId, Scope, check_id,
 };
 pub use error::Error;
 pub use fireseal_derive::Sealable;
 pub use keys::{
-    Binding, DataKey, KeyError, KeyLookup, KeyProvider, KeyRing, KeyRings, KeyWrapper, LocalRoot, Purpose,
-    WrapError, unwrap_key, wrap_key,
+    Binding, DataKey, KeyError, KeyLookup, KeyProvider, KeyRing, KeyRings, KeyWrapper, LocalRoot, MessageKey,
+    MessageKeyProvider, MessageRing, MessageRings, Purpose, WrapError, unwrap_key, wrap_key,
+};
+pub use message::{
+    Claims, Frame, FrameError, MAX_FRAME_BYTES, Message, MessageError, ReplayError, ReplayWindow,
+    SealedMessage, rebind_to_message,
 };
 pub use repository::{List, Page, Repository, SealedRepository, Stored};
 pub use seal::json::to_json;
 pub use seal::{
-    Cause, Closed, Companion, Document, Draft, FieldFailure, FieldInfo, OpenError, Partial, PlaintextWindow,
-    RawBytes, Reveal, SealError, Sealable, Sealed, Visit, Walk, missing,
+    Cause, Closed, Companion, Document, Draft, FieldFailure, FieldInfo, NotSealed, OpenError, Partial,
+    PlaintextWindow, RawBytes, Reveal, SealError, Sealable, Sealed, Visit, Walk, missing,
 };

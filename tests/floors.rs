@@ -16,6 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("keys", &["bytes", "keys"]),
     ("seal", &["bytes", "keys", "seal"]),
     ("store", &["bytes", "store"]),
+    ("message", &["bytes", "keys", "seal", "message"]),
     ("repository", &["bytes", "keys", "seal", "store", "repository", "error"]),
     ("error", &["bytes", "keys", "seal", "store", "error"]),
 ];

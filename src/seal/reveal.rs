@@ -14,15 +14,15 @@ use super::raw_bytes::RawBytes;
 use super::sealed::{Sealed, Slot};
 use super::walk::Walk;
 use super::window::PlaintextWindow;
-use crate::bytes::context::AssociatedData;
+use crate::bytes::context::{AssociatedData, Place};
 use crate::bytes::envelope::{HEADER_BYTES, Header};
 use crate::bytes::plaintext::{Content, NotDecodable};
-use crate::bytes::{Format, KeyId, Location};
+use crate::bytes::{Format, KeyId};
 use crate::keys::{DataKey, KeyLookup};
 
 /// The walk that opens each sealed field of a companion, and remembers those that do not open.
 pub struct Reveal<'a> {
-    location: &'a Location,
+    place: Place<'a>,
     look_up: &'a dyn Fn(&KeyId) -> KeyLookup,
     window: Option<&'a PlaintextWindow>,
     /// The key of the field before, and its associated data: most documents have one key.
@@ -32,11 +32,11 @@ pub struct Reveal<'a> {
 
 impl<'a> Walk<Reveal<'a>> {
     pub(super) fn reveal(
-        location: &'a Location,
+        place: impl Into<Place<'a>>,
         look_up: &'a dyn Fn(&KeyId) -> KeyLookup,
         window: Option<&'a PlaintextWindow>,
     ) -> Self {
-        Self::new(Reveal { location, look_up, window, current: None, failures: Vec::new() })
+        Self::new(Reveal { place: place.into(), look_up, window, current: None, failures: Vec::new() })
     }
 
     pub(super) fn into_failures(self) -> Vec<FieldFailure> {
@@ -132,7 +132,7 @@ impl Reveal<'_> {
             Some(current) => current,
             None => match (self.look_up)(&id) {
                 // A provider that answers with another key than the one asked for is not believed.
-                KeyLookup::Found(key) if key.id() == id => (key, AssociatedData::new(self.location, &id)),
+                KeyLookup::Found(key) if key.id() == id => (key, AssociatedData::new(self.place, &id)),
                 KeyLookup::Destroyed => return Err(Cause::KeyDestroyed(id)),
                 KeyLookup::Found(_) | KeyLookup::Unknown => return Err(Cause::KeyUnknown(id)),
             },

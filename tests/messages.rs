@@ -1,0 +1,14 @@
+//! The same sealed values as messages: bound to where they belong, taken once, and sealed to
+//! everything between sender and receiver. With the features `nats` and `grpc` over a real server,
+//! with client certificates.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "messages/forms.rs"]
+mod forms;
+#[path = "messages/rebind.rs"]
+mod rebind;
+#[path = "messages/replay.rs"]
+mod replay;
+#[path = "messages/shop.rs"]
+mod shop;
