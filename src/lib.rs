@@ -49,6 +49,8 @@ mod doctests;
 mod error;
 mod keys;
 mod message;
+#[cfg(feature = "nats")]
+pub mod nats;
 mod repository;
 mod seal;
 pub mod store;

@@ -4,8 +4,17 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[cfg(any(feature = "grpc", feature = "nats"))]
+#[path = "messages/certificates.rs"]
+mod certificates;
 #[path = "messages/forms.rs"]
 mod forms;
+#[cfg(feature = "nats")]
+#[path = "messages/nats.rs"]
+mod nats;
+#[cfg(feature = "nats")]
+#[path = "messages/nats_server.rs"]
+mod nats_server;
 #[path = "messages/rebind.rs"]
 mod rebind;
 #[path = "messages/replay.rs"]
