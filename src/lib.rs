@@ -47,6 +47,8 @@ mod bytes;
 #[cfg(doctest)]
 mod doctests;
 mod error;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 mod keys;
 mod message;
 #[cfg(feature = "nats")]

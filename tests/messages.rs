@@ -9,12 +9,17 @@
 mod certificates;
 #[path = "messages/forms.rs"]
 mod forms;
+#[cfg(feature = "grpc")]
+#[path = "messages/grpc.rs"]
+mod grpc;
 #[cfg(feature = "nats")]
 #[path = "messages/nats.rs"]
 mod nats;
 #[cfg(feature = "nats")]
 #[path = "messages/nats_server.rs"]
 mod nats_server;
+#[path = "messages/orders.rs"]
+mod orders;
 #[path = "messages/rebind.rs"]
 mod rebind;
 #[path = "messages/replay.rs"]

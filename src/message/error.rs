@@ -1,6 +1,6 @@
 //! Why a message is not sealed, or not taken.
 
-use crate::bytes::{Channel, MessageId};
+use crate::bytes::{Channel, ChannelError, MessageId};
 use crate::keys::KeyError;
 use crate::seal::{FieldFailure, SealError};
 
@@ -52,6 +52,12 @@ pub enum MessageError {
         /// `sender` or `expiry`.
         claim: &'static str,
     },
+    /// A subject, a method or a name is refused.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// A scope's id cannot be metadata.
+    #[error("the scope's id is no metadata; it takes visible ASCII")]
+    NotMetadata,
     /// The bytes are no frame, or not of the type.
     #[error(transparent)]
     Frame(#[from] FrameError),

@@ -1,5 +1,7 @@
 //! What the tests send: an order with two sensitive fields, and the answer to it.
 
+#![allow(dead_code)]
+
 use fireseal::{
     Channel, DataKey, KeyRing, Message, MessageContext, MessageKey, MessageRing, Scope, Sealable,
 };
