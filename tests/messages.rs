@@ -5,7 +5,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 #[cfg(any(feature = "grpc", feature = "nats"))]
-#[path = "messages/certificates.rs"]
+#[path = "../examples/reference/certificates.rs"]
 mod certificates;
 #[path = "messages/forms.rs"]
 mod forms;
@@ -16,9 +16,9 @@ mod grpc;
 #[path = "messages/nats.rs"]
 mod nats;
 #[cfg(feature = "nats")]
-#[path = "messages/nats_server.rs"]
+#[path = "../examples/reference/nats_server.rs"]
 mod nats_server;
-#[path = "messages/orders.rs"]
+#[path = "../examples/reference/orders.rs"]
 mod orders;
 #[path = "messages/rebind.rs"]
 mod rebind;

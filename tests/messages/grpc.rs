@@ -87,8 +87,8 @@ impl Running {
     }
 
     async fn guarded(guard: impl FnOnce(PeerName) -> Guard) -> Self {
-        let authority = Authority::new("fireseal test authority");
-        let server = authority.issue(&["localhost"]);
+        let authority = Authority::new("fireseal test authority").unwrap();
+        let server = authority.issue(&["localhost"]).unwrap();
         let tls = ServerTlsConfig::new()
             .identity(tonic::transport::Identity::from_pem(server.certificate, server.key))
             .client_ca_root(Certificate::from_pem(&authority.certificate));
@@ -116,7 +116,7 @@ impl Running {
 
     /// Connected with the certificate of this customer.
     async fn of(&self, customer: &str) -> Channel {
-        let identity = self.authority.issue(&[&format!("{customer}.customers.test")]);
+        let identity = self.authority.issue(&[&format!("{customer}.customers.test")]).unwrap();
         self.channel(Some(&identity)).await.unwrap()
     }
 }
@@ -227,7 +227,7 @@ async fn a_caller_is_who_its_certificate_says() {
     let without = call(None).await;
     println!("without a certificate: {without}");
     assert!(without.contains("CertificateRequired"), "{without}");
-    let stranger = Authority::new("somebody else").issue(&["acme.customers.test"]);
+    let stranger = Authority::new("somebody else").unwrap().issue(&["acme.customers.test"]).unwrap();
     let strange = call(Some(&stranger)).await;
     println!("of another authority: {strange}");
     assert!(
@@ -239,7 +239,7 @@ async fn a_caller_is_who_its_certificate_says() {
     println!("of another customer: {:?}: {}", other.code(), other.message());
     assert_eq!(other.code(), Code::PermissionDenied);
     for name in ["acme.customers.test.evil.test", "x.acme.customers.test", "customers.test", "acme"] {
-        let identity = running.authority.issue(&[name]);
+        let identity = running.authority.issue(&[name]).unwrap();
         let channel = running.channel(Some(&identity)).await.unwrap();
         let refused = create(channel, sealed(&caller).await).await.unwrap_err();
         assert_eq!(refused.code(), Code::PermissionDenied, "{name}");

@@ -33,8 +33,9 @@ impl Bus {
             ("shop.test", EVERYTHING),
             ("relay.test", EVERYTHING),
             ("globex.test", GLOBEX),
-        ]);
-        let issue = |name| server.authority.issue(&[name]);
+        ])
+        .unwrap();
+        let issue = |name| server.authority.issue(&[name]).unwrap();
         let (shop, relay, globex) = (issue("shop.test"), issue("relay.test"), issue("globex.test"));
         Self { server, shop, relay, globex }
     }
@@ -236,7 +237,7 @@ async fn a_stream_redelivers_until_it_was_opened_and_dealt_with() {
 fn search(bus: &Bus, tap: &Tap, at_least: usize) {
     let seen = tap.0.lock().unwrap().clone();
     assert!(seen.len() >= at_least, "{} messages were tapped", seen.len());
-    let on_disk = files(bus.server.folder());
+    let on_disk = files(bus.server.folder()).unwrap();
     let stored = on_disk.iter().filter(|(name, _)| name.ends_with(".blk")).count();
     assert!(stored > 0, "no stream is on disk");
     // The search itself finds what is there: the clear country, sealed nowhere.
@@ -305,16 +306,17 @@ async fn who_has_no_certificate_of_ours_is_refused() {
     let bus = Bus::start();
     let without = bus.server.connect(None).await.unwrap_err();
     println!("without a certificate: {without:?}");
-    let stranger = Authority::new("somebody else").issue(&["shop.test"]);
+    let stranger = Authority::new("somebody else").unwrap().issue(&["shop.test"]).unwrap();
     let strange = bus.server.connect(Some(&stranger)).await.unwrap_err();
     println!("of another authority: {strange:?}");
-    let unmapped = bus.server.authority.issue(&["nobody.test"]);
+    let unmapped = bus.server.authority.issue(&["nobody.test"]).unwrap();
     let unmapped = bus.server.connect(Some(&unmapped)).await.unwrap_err();
     println!("of nobody's name: {unmapped:?}");
     for refused in [&without, &strange] {
         let told = format!("{refused:?}").to_lowercase();
         assert!(told.contains("certificate") || told.contains("unknownca"), "{told}");
     }
+    let unmapped = unmapped.downcast::<async_nats::ConnectError>().unwrap();
     assert_eq!(unmapped.kind(), async_nats::ConnectErrorKind::AuthorizationViolation);
 
     // Another customer: known, but not on these subjects.

@@ -1,29 +1,18 @@
-//! What the tests send: an order with two sensitive fields, and the answer to it.
+//! What the tests send: the orders and receipts of the reference system, and keys for them.
 
 #![allow(dead_code)]
+
+#[path = "../../examples/reference/shop.rs"]
+mod types;
 
 use fireseal::{
     Channel, DataKey, KeyRing, Message, MessageContext, MessageKey, MessageRing, Scope, Sealable,
 };
 
+pub use types::{Order, Receipt, SealedOrder, SealedReceipt};
+
 /// Every sensitive plaintext of these tests begins with it, so that one search finds any.
 pub const SECRET: &str = "PLAINTEXT-";
-
-#[derive(Sealable, Clone, PartialEq)]
-#[sealable(collection = "orders", debug)]
-pub struct Order {
-    #[sealable(id)]
-    pub id: String,
-    pub country: String,
-    #[sensitive]
-    pub card: String,
-    #[sensitive]
-    pub note: Option<String>,
-}
-
-impl Message for Order {
-    const TYPE: &'static str = "shop.v1.Order";
-}
 
 /// The same fields under another name.
 #[derive(Sealable, Clone, PartialEq)]
@@ -40,18 +29,6 @@ pub struct Refund {
 
 impl Message for Refund {
     const TYPE: &'static str = "shop.v1.Refund";
-}
-
-#[derive(Sealable, Clone, PartialEq)]
-#[sealable(debug)]
-pub struct Receipt {
-    pub number: u64,
-    #[sensitive]
-    pub holder: String,
-}
-
-impl Message for Receipt {
-    const TYPE: &'static str = "shop.v1.Receipt";
 }
 
 pub fn order(id: &str) -> Order {

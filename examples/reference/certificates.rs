@@ -1,9 +1,13 @@
 //! Certificates made on the spot: an authority, and who it vouches for.
 
+use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+
+/// Why something does not start.
+pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// An authority that signs certificates for servers and clients.
 pub struct Authority {
@@ -18,33 +22,33 @@ pub struct Identity {
 }
 
 impl Authority {
-    pub fn new(name: &str) -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
+    pub fn new(name: &str) -> Result<Self, Failure> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-        let certificate = params.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(params, key), certificate }
+        let certificate = params.self_signed(&key)?.pem();
+        Ok(Self { issuer: Issuer::new(params, key), certificate })
     }
 
     /// Vouches for these DNS names and IP addresses.
-    pub fn issue(&self, names: &[&str]) -> Identity {
-        let key = KeyPair::generate().unwrap();
+    pub fn issue(&self, names: &[&str]) -> Result<Identity, Failure> {
+        let key = KeyPair::generate()?;
         let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
-        let mut params = CertificateParams::new(names).unwrap();
+        let mut params = CertificateParams::new(names)?;
         params.use_authority_key_identifier_extension = true;
-        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
-        Identity { certificate, key: key.serialize_pem() }
+        let certificate = params.signed_by(&key, &self.issuer)?.pem();
+        Ok(Identity { certificate, key: key.serialize_pem() })
     }
 }
 
 impl Identity {
     /// Writes certificate and key into a folder, for who takes files.
-    pub fn write(&self, folder: &Path, name: &str) -> [PathBuf; 2] {
+    pub fn write(&self, folder: &Path, name: &str) -> Result<[PathBuf; 2], Failure> {
         let paths = [folder.join(format!("{name}.crt")), folder.join(format!("{name}.key"))];
-        fs::write(&paths[0], &self.certificate).unwrap();
-        fs::write(&paths[1], &self.key).unwrap();
-        paths
+        fs::write(&paths[0], &self.certificate)?;
+        fs::write(&paths[1], &self.key)?;
+        Ok(paths)
     }
 }

@@ -7,10 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use async_nats::{Client, ConnectError, ConnectOptions, Event};
+use async_nats::{Client, ConnectOptions, Event};
 use tempfile::TempDir;
 
-use crate::certificates::{Authority, Identity};
+use crate::certificates::{Authority, Failure, Identity};
 
 /// The server ends with its last owner, or with the process if that is killed.
 pub struct NatsServer {
@@ -25,12 +25,12 @@ const GUARD: &str = r#""$@" & server=$!; read -r _; kill "$server"; wait "$serve
 
 impl NatsServer {
     /// Starts a server. Each user is a DNS name of a certificate and the subjects it may use.
-    pub fn start(users: &[(&str, &[&str])]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::new("fireseal test authority");
-        let [certificate, key] = authority.issue(&["localhost"]).write(folder.path(), "server");
+    pub fn start(users: &[(&str, &[&str])]) -> Result<Self, Failure> {
+        let folder = tempfile::tempdir()?;
+        let authority = Authority::new("authority of the bus")?;
+        let [certificate, key] = authority.issue(&["localhost"])?.write(folder.path(), "server")?;
         let ca = folder.path().join("ca.crt");
-        fs::write(&ca, &authority.certificate).unwrap();
+        fs::write(&ca, &authority.certificate)?;
         let users: Vec<_> = users.iter().map(|(name, subjects)| user(name, subjects)).collect();
         let config = format!(
             "listen: \"127.0.0.1:-1\"\nports_file_dir: {folder:?}\nserver_name: test\n\
@@ -42,41 +42,42 @@ impl NatsServer {
             store = folder.path().join("jetstream"),
         );
         let config_file = folder.path().join("nats.conf");
-        fs::write(&config_file, config).unwrap();
+        fs::write(&config_file, config)?;
         let log = folder.path().join("nats.log");
-        let program = program();
+        let program = program()?;
         let guard = Command::new("sh")
             .args(["-c", GUARD, "sh", program, "-c"])
             .arg(&config_file)
             .args(["-DV", "-l"])
             .arg(&log)
             .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .spawn()?;
         let mut server = Self { guard, folder, address: String::new(), authority };
-        server.address = server.wait_for_address(&log);
-        server
+        server.address = server.wait_for_address(&log)?;
+        Ok(server)
     }
 
-    fn wait_for_address(&self, log: &Path) -> String {
+    fn wait_for_address(&self, log: &Path) -> Result<String, Failure> {
         let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
-            let ports = fs::read_dir(self.folder.path()).unwrap().find_map(|entry| {
-                let path = entry.unwrap().path();
-                path.extension().is_some_and(|end| end == "ports").then(|| fs::read_to_string(path).unwrap())
-            });
-            let ports: Option<serde_json::Value> = ports.and_then(|text| serde_json::from_str(&text).ok());
+            let mut ports = None;
+            for entry in fs::read_dir(self.folder.path())? {
+                let path = entry?.path();
+                if path.extension().is_some_and(|end| end == "ports") {
+                    ports = serde_json::from_str::<serde_json::Value>(&fs::read_to_string(path)?).ok();
+                }
+            }
             if let Some(port) = ports.as_ref().and_then(|ports| ports["nats"][0].as_str()?.rsplit(':').next())
             {
-                return format!("tls://localhost:{port}");
+                return Ok(format!("tls://localhost:{port}"));
             }
             sleep(Duration::from_millis(20));
         }
-        panic!("nats-server did not start:\n{}", fs::read_to_string(log).unwrap_or_default());
+        Err(format!("nats-server did not start:\n{}", fs::read_to_string(log).unwrap_or_default()).into())
     }
 
     /// Connects as whoever the certificate names.
-    pub async fn connect(&self, identity: Option<&Identity>) -> Result<Client, ConnectError> {
+    pub async fn connect(&self, identity: Option<&Identity>) -> Result<Client, Failure> {
         self.connect_telling(identity, |_| {}).await
     }
 
@@ -85,7 +86,7 @@ impl NatsServer {
         &self,
         identity: Option<&Identity>,
         tell: impl Fn(Event) + Send + Sync + Clone + 'static,
-    ) -> Result<Client, ConnectError> {
+    ) -> Result<Client, Failure> {
         let mut options = ConnectOptions::new()
             .add_root_certificates(self.folder.path().join("ca.crt"))
             .require_tls(true)
@@ -94,12 +95,12 @@ impl NatsServer {
                 let tell = tell.clone();
                 async move { tell(event) }
             });
-        let files = tempfile::tempdir().unwrap();
+        let files = tempfile::tempdir()?;
         if let Some(identity) = identity {
-            let [certificate, key] = identity.write(files.path(), "client");
+            let [certificate, key] = identity.write(files.path(), "client")?;
             options = options.add_client_certificate(certificate, key);
         }
-        options.connect(&self.address).await
+        Ok(options.connect(&self.address).await?)
     }
 
     /// Where the server keeps its streams, its configuration and its log.
@@ -122,27 +123,28 @@ fn user(name: &str, subjects: &[&str]) -> String {
 }
 
 /// Debian puts it where a user's path may not look.
-fn program() -> &'static str {
+fn program() -> Result<&'static str, Failure> {
     for program in ["nats-server", "/usr/sbin/nats-server"] {
         match Command::new(program).arg("--version").stdout(Stdio::null()).status() {
-            Ok(_) => return program,
+            Ok(_) => return Ok(program),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => panic!("{program} does not start: {error}"),
+            Err(error) => return Err(format!("{program} does not start: {error}").into()),
         }
     }
-    panic!("there is no nats-server; install the Debian package `nats-server` (apt-get install nats-server)");
+    Err("there is no nats-server; install the Debian package `nats-server` (apt-get install nats-server)"
+        .into())
 }
 
 /// Every file below a folder, with its name.
-pub fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+pub fn files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
         if path.is_dir() {
-            found.extend(files(&path));
+            found.extend(files(&path)?);
         } else {
-            found.push((path.display().to_string(), fs::read(&path).unwrap()));
+            found.push((path.display().to_string(), fs::read(&path)?));
         }
     }
-    found
+    Ok(found)
 }
