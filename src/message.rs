@@ -5,6 +5,8 @@ mod frame;
 mod rebind;
 mod replay;
 mod sealed;
+#[cfg(test)]
+mod vectors;
 
 pub use error::MessageError;
 pub use frame::{Frame, FrameError, MAX_FRAME_BYTES};

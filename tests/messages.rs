@@ -26,3 +26,5 @@ mod rebind;
 mod replay;
 #[path = "messages/shop.rs"]
 mod shop;
+#[path = "messages/vectors.rs"]
+mod vectors;
