@@ -6,6 +6,9 @@ struct Readme;
 #[doc = include_str!("../docs/guide/getting-started.md")]
 struct GettingStarted;
 
+#[doc = include_str!("../docs/guide/attributes.md")]
+struct Attributes;
+
 #[doc = include_str!("../docs/guide/reading-without-a-key.md")]
 struct ReadingWithoutAKey;
 
@@ -14,3 +17,17 @@ struct WorkingBesideTheFirestoreCrate;
 
 #[doc = include_str!("../docs/guide/testing-your-code.md")]
 struct TestingYourCode;
+
+#[doc = include_str!("../docs/guide/tenants.md")]
+struct Tenants;
+
+#[doc = include_str!("../docs/guide/rotation.md")]
+struct Rotation;
+
+#[cfg(feature = "grpc")]
+#[doc = include_str!("../docs/guide/services.md")]
+struct Services;
+
+#[cfg(feature = "nats")]
+#[doc = include_str!("../docs/guide/streams.md")]
+struct Streams;

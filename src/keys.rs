@@ -8,7 +8,7 @@ mod provider;
 mod ring;
 mod wrap;
 
-pub use key::DataKey;
+pub use key::{DataKey, IndexKey};
 pub use message::{MessageKey, MessageKeyProvider, MessageRing, MessageRings};
 pub use provider::{KeyError, KeyLookup, KeyProvider};
 pub use ring::{KeyRing, KeyRings};

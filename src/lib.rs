@@ -44,6 +44,7 @@
 //! `docs/guide` and the format in `docs/format.md` come with the source.
 
 mod bytes;
+pub mod custody;
 #[cfg(doctest)]
 mod doctests;
 mod error;
@@ -69,8 +70,8 @@ pub use bytes::{
 pub use error::Error;
 pub use fireseal_derive::Sealable;
 pub use keys::{
-    Binding, DataKey, KeyError, KeyLookup, KeyProvider, KeyRing, KeyRings, KeyWrapper, LocalRoot, MessageKey,
-    MessageKeyProvider, MessageRing, MessageRings, Purpose, WrapError, unwrap_key, wrap_key,
+    Binding, DataKey, IndexKey, KeyError, KeyLookup, KeyProvider, KeyRing, KeyRings, KeyWrapper, LocalRoot,
+    MessageKey, MessageKeyProvider, MessageRing, MessageRings, Purpose, WrapError, unwrap_key, wrap_key,
 };
 pub use message::{
     Claims, Frame, FrameError, MAX_FRAME_BYTES, Message, MessageError, ReplayError, ReplayWindow,

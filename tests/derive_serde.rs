@@ -473,7 +473,11 @@ mod absence {
     #[test]
     fn the_predicate_decides_what_is_sealed() {
         let place = Place::new();
-        assert!(place.seal(&thing()).unless_none.is_absent());
+        let sealed = place.seal(&thing());
+        assert!(sealed.unless_none.is_absent());
+        let packed = rmp_serde::to_vec_named(&sealed).unwrap();
+        let written: BTreeMap<String, serde::de::IgnoredAny> = rmp_serde::from_slice(&packed).unwrap();
+        assert!(written.contains_key("optional") && !written.contains_key("unless_none"), "{written:?}");
         let some = Thing { unless_none: Some(1), ..thing() };
         assert!(!place.seal(&some).unless_none.is_absent());
         assert_eq!(place.round(&some).unless_none, Some(1));

@@ -376,6 +376,90 @@ enum List<T> {
     Cell(#[sensitive] T, #[sealable(nested)] Box<List<T>>),
 }
 
+/// A generic enum, whose struct variants are read through types of their own.
+#[derive(Sealable, PartialEq, Debug)]
+enum Either<L, R: PartialEq, N>
+where
+    N: PartialEq,
+{
+    Left {
+        #[serde(default)]
+        clear: L,
+    },
+    Right {
+        #[sensitive]
+        #[serde(default)]
+        sealed: R,
+        other: L,
+    },
+    Nested {
+        #[sealable(nested)]
+        nested: Vec<N>,
+        again: Option<L>,
+    },
+}
+
+/// An id that names a sealable type, and holds none.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct Id<T> {
+    id: String,
+    #[serde(skip)]
+    of: PhantomData<T>,
+}
+
+impl<T> Id<T> {
+    fn new(id: &str) -> Self {
+        Self { id: id.to_owned(), of: PhantomData }
+    }
+}
+
+impl<T> Clone for Id<T> {
+    fn clone(&self) -> Self {
+        Self::new(&self.id)
+    }
+}
+
+impl<T> std::fmt::Debug for Id<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.id.fmt(f)
+    }
+}
+
+impl<T> AsRef<str> for Id<T> {
+    fn as_ref(&self) -> &str {
+        &self.id
+    }
+}
+
+#[derive(Sealable)]
+#[sealable(collection = "orders")]
+#[expect(non_snake_case, reason = "on the plain type alone")]
+struct Order {
+    #[sealable(id)]
+    id: Id<Self>,
+    #[sensitive]
+    total: u64,
+    Note: String,
+}
+
+#[test]
+fn generic_enums_and_typed_ids_come_back() {
+    let place = Place::new();
+    for either in [
+        Either::Left { clear: 1_u8 },
+        Either::Right { sealed: 2_u8, other: 3 },
+        Either::Nested { nested: vec![Secret("x".to_owned())], again: None },
+    ] {
+        assert_eq!(place.round(&either), either);
+    }
+    let order = Order { id: Id::new("one"), total: 3, Note: String::new() };
+    let sealed = place.seal(&order);
+    assert_eq!((order.id(), Order::sealed_id(&sealed)), ("one", "one"));
+    let opened = place.open::<Order>(sealed).unwrap();
+    assert_eq!((opened.id(), opened.total), ("one", 3));
+}
+
 #[test]
 fn recursive_types_come_back() {
     let place = Place::new();

@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("store", &["bytes", "store"]),
     ("message", &["bytes", "keys", "seal", "message"]),
     ("repository", &["bytes", "keys", "seal", "store", "repository", "error"]),
+    ("custody", &["bytes", "keys", "store", "custody"]),
     ("grpc", &["bytes", "keys", "seal", "message", "grpc"]),
     ("nats", &["bytes", "keys", "seal", "message", "nats"]),
     ("error", &["bytes", "keys", "seal", "store", "error"]),

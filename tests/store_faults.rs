@@ -497,7 +497,7 @@ async fn a_deletion_has_no_update_time() {
 #[tokio::test]
 async fn an_empty_mask_asks_for_the_name_alone() {
     let fake = Fake::new([Step::AllMissing]).await;
-    fake.store.read(&[doc("c/a")], Some(&fireseal::FieldMask::default())).await.unwrap();
+    fake.store.read(&[doc("c/a")], Some(&fireseal::store::FieldMask::default())).await.unwrap();
     let asked = BatchGetDocumentsRequest::decode(fake.asked.lock().unwrap()[0].message.clone()).unwrap();
     assert_eq!(asked.mask.unwrap().field_paths, ["__name__"]);
 }

@@ -371,12 +371,11 @@ fn kind(attrs: attr::Field, errors: &mut Errors) -> Kind {
             }
             Kind::Sensitive(sensitive)
         }
-        attr::Field { nested: Some(nested), id, .. } => {
-            if let Some(id) = id {
-                errors.at(id, "the id is a text of its own, not a nested value; keep `id` or `nested`");
-            }
-            Kind::Nested(nested)
+        attr::Field { nested: Some(_), id: Some(id), .. } => {
+            errors.at(&id, "the id is a text of its own, not a nested value; keep `id` or `nested`");
+            Kind::Id(id)
         }
+        attr::Field { nested: Some(nested), .. } => Kind::Nested(nested),
         attr::Field { id: Some(id), .. } => Kind::Id(id),
         attr::Field { .. } => Kind::Clear,
     }

@@ -2,9 +2,10 @@
 
 use std::fmt::Display;
 
-use proc_macro2::TokenStream;
-use quote::ToTokens;
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::meta::ParseNestedMeta;
+use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Expr, Ident, LitInt, LitStr, Meta, Path, Token, parse_quote};
 
 use crate::errors::Errors;
@@ -58,11 +59,13 @@ impl Container {
                 each_word(attr, symbol::CONTAINER, errors, |meta, errors| {
                     let path = &meta.path;
                     if path.is_ident(symbol::COLLECTION.name) {
-                        let name = value::<LitStr>(&meta, &symbol::COLLECTION)?;
-                        once(&mut collection, name, path, errors);
+                        if let Some(name) = value::<LitStr>(&meta, &symbol::COLLECTION, errors)? {
+                            once(&mut collection, name, path, errors);
+                        }
                     } else if path.is_ident(symbol::SEALED.name) {
-                        let name = value::<Ident>(&meta, &symbol::SEALED)?;
-                        once(&mut sealed, name, path, errors);
+                        if let Some(name) = value::<Ident>(&meta, &symbol::SEALED, errors)? {
+                            once(&mut sealed, name, path, errors);
+                        }
                     } else if path.is_ident(symbol::DERIVE.name) {
                         let mut paths = Vec::new();
                         meta.parse_nested_meta(|derive| {
@@ -75,8 +78,9 @@ impl Container {
                     } else if path.is_ident(symbol::ZEROIZE.name) {
                         once(&mut zeroize, path.clone(), path, errors);
                     } else if path.is_ident(symbol::CRATE.name) {
-                        let name = value::<CratePath>(&meta, &symbol::CRATE)?;
-                        once(&mut krate, name.0, path, errors);
+                        if let Some(name) = value::<CratePath>(&meta, &symbol::CRATE, errors)? {
+                            once(&mut krate, name.0, path, errors);
+                        }
                     } else if symbol::has(symbol::FIELD, path) {
                         misplaced(&meta, "belongs on a field of the struct", errors)?;
                     } else {
@@ -137,7 +141,7 @@ impl Sensitive {
             if path.is_ident(symbol::BYTES.name) {
                 once(&mut sensitive.bytes, path.clone(), path, errors);
             } else if path.is_ident(symbol::PAD.name) {
-                let number = value::<LitInt>(&meta, &symbol::PAD)?;
+                let Some(number) = value::<LitInt>(&meta, &symbol::PAD, errors)? else { return Ok(()) };
                 match number.base10_parse::<u32>() {
                     Ok(pad @ 2..=65_536) => once(&mut sensitive.pad, pad, path, errors),
                     _ => {
@@ -207,9 +211,21 @@ pub fn name(path: &Path) -> impl Display {
     path.to_token_stream().to_string().replace(' ', "")
 }
 
-fn value<T: syn::parse::Parse>(meta: &ParseNestedMeta<'_>, word: &Word) -> syn::Result<T> {
-    let value = meta.value().and_then(|value| value.parse::<T>());
-    value.map_err(|error| syn::Error::new(error.span(), format!("write `{}`", word.usage)))
+/// Reads `word = value`. A wrong value is told, and stepped over.
+fn value<T: Parse>(meta: &ParseNestedMeta<'_>, word: &Word, errors: &mut Errors) -> syn::Result<Option<T>> {
+    let mut tokens = meta.path.to_token_stream();
+    if meta.input.peek(Token![=]) {
+        let input = meta.value()?;
+        tokens = TokenStream::new();
+        while !input.is_empty() && !input.peek(Token![,]) {
+            tokens.extend([input.parse::<TokenTree>()?]);
+        }
+        if let Ok(value) = syn::parse2(tokens.clone()) {
+            return Ok(Some(value));
+        }
+    }
+    errors.at(tokens, format!("write `{}`", word.usage));
+    Ok(None)
 }
 
 fn unknown(meta: &ParseNestedMeta<'_>, place: &str, words: &[Word], errors: &mut Errors) -> syn::Result<()> {
@@ -236,18 +252,22 @@ fn skip_value(meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
 /// A path that may begin with `crate`, `self` or `super`.
 struct CratePath(Path);
 
-impl syn::parse::Parse for CratePath {
-    fn parse(input: syn::parse::ParseStream<'_>) -> syn::Result<Self> {
+impl Parse for CratePath {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         Path::parse_mod_style(input).map(Self)
     }
 }
 
 /// The attributes that the companion carries over: documentation, `non_exhaustive` and lint levels.
 pub fn carried(attrs: &[Attribute]) -> TokenStream {
-    const CARRIED: &[&str] = &["doc", "non_exhaustive", "allow", "expect", "deprecated"];
-    attrs
-        .iter()
-        .filter(|attr| CARRIED.iter().any(|name| attr.path().is_ident(name)))
-        .map(ToTokens::to_token_stream)
-        .collect()
+    const CARRIED: &[&str] = &["doc", "non_exhaustive", "allow", "deprecated"];
+    let carried = attrs.iter().filter_map(|attr| match &attr.meta {
+        // What is expected of the plain type may not come about in the companion.
+        Meta::List(list) if list.path.is_ident("expect") => {
+            let lints = &list.tokens;
+            Some(quote!(#[allow(#lints)]))
+        }
+        _ => CARRIED.iter().any(|name| attr.path().is_ident(name)).then(|| attr.to_token_stream()),
+    });
+    carried.collect()
 }

@@ -36,7 +36,10 @@ pub fn expand(input: &Input<'_>) -> TokenStream {
         #companion
 
         #[doc(hidden)]
-        #[allow(deprecated, missing_docs, private_bounds, private_interfaces, unused_qualifications)]
+        #[allow(
+            deprecated, missing_docs, non_camel_case_types, non_snake_case, private_bounds, private_interfaces,
+            unused_qualifications
+        )]
         const _: () = {
             #(#hidden)*
         };

@@ -1,7 +1,8 @@
 //! Types of the same shape as the input's.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
 
 use crate::ast::{Field, Input, Kind, Style, Variant};
 use crate::ty;
@@ -65,5 +66,5 @@ pub fn nested_type(input: &Input<'_>, field: &Field<'_>, own: &Ident, associated
     if ty::is_generic(ty, &input.generics) && ty::mentions(quote!(#ty), input.ident) {
         return ty::renamed(quote!(#ty), input.ident, own);
     }
-    quote!(<#ty as #krate::Sealable>::#associated)
+    quote_spanned!(ty.span()=> <#ty as #krate::Sealable>::#associated)
 }

@@ -1,9 +1,7 @@
 //! Questions about types, answered from how they are written.
 
-use std::collections::HashSet;
-
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::visit::{self, Visit};
 use syn::{GenericArgument, GenericParam, Generics, PathArguments, PathSegment, Type, TypePath};
 
@@ -20,11 +18,11 @@ fn segment(ty: &Type) -> Option<&PathSegment> {
 /// The type argument at this position of a path type.
 fn argument(ty: &Type, position: usize) -> Option<&Type> {
     let PathArguments::AngleBracketed(arguments) = &segment(ty)?.arguments else { return None };
-    let types = arguments.args.iter().filter_map(|argument| match argument {
+    let mut types = arguments.args.iter().filter_map(|argument| match argument {
         GenericArgument::Type(ty) => Some(ty),
         _ => None,
     });
-    types.skip(position).take(1).next()
+    types.nth(position)
 }
 
 /// The inner type of an `Option`.
@@ -120,32 +118,64 @@ pub fn is_generic(ty: &Type, generics: &Generics) -> bool {
     })
 }
 
-/// The type and each type that it is made of, as written; what `PhantomData` names is not stored.
+/// Containers of the standard library, and the usual ones besides, that store what they are generic over.
+const CONTAINERS: &[&str] = &[
+    "Arc",
+    "ArrayVec",
+    "BTreeMap",
+    "BTreeSet",
+    "BinaryHeap",
+    "Box",
+    "Cell",
+    "Cow",
+    "HashMap",
+    "HashSet",
+    "IndexMap",
+    "IndexSet",
+    "LinkedList",
+    "Mutex",
+    "Option",
+    "Rc",
+    "RefCell",
+    "Result",
+    "Reverse",
+    "RwLock",
+    "Saturating",
+    "SmallVec",
+    "Vec",
+    "VecDeque",
+    "Wrapping",
+];
+
+/// The type and each type that is stored within it, as far as that can be told from how it is written.
+///
+/// What a type of another name is generic over may not be stored at all: a typed id, `Id<Customer>`,
+/// holds no customer.
 pub fn components(ty: &Type) -> Vec<&Type> {
-    struct Collect<'a> {
-        seen: HashSet<String>,
-        found: Vec<&'a Type>,
-    }
-    impl<'a> Visit<'a> for Collect<'a> {
-        fn visit_type(&mut self, ty: &'a Type) {
-            if segment(ty).is_some_and(|segment| segment.ident == "PhantomData") {
-                return;
-            }
-            match ty {
-                Type::Path(_) | Type::Array(_) | Type::Slice(_) | Type::Tuple(_) => {
-                    if self.seen.insert(ty.to_token_stream().to_string()) {
-                        self.found.push(ty);
-                    }
-                    visit::visit_type(self, ty);
-                }
-                Type::Group(_) | Type::Paren(_) => visit::visit_type(self, ty),
-                _ => {}
+    let mut found = Vec::new();
+    collect_components(ty, &mut found);
+    found
+}
+
+fn collect_components<'a>(ty: &'a Type, found: &mut Vec<&'a Type>) {
+    match ty {
+        Type::Group(group) => return collect_components(&group.elem, found),
+        Type::Paren(paren) => return collect_components(&paren.elem, found),
+        Type::Array(array) => collect_components(&array.elem, found),
+        Type::Slice(slice) => collect_components(&slice.elem, found),
+        Type::Tuple(tuple) => tuple.elems.iter().for_each(|ty| collect_components(ty, found)),
+        Type::Path(_) => {
+            if segment(ty).is_some_and(|segment| CONTAINERS.iter().any(|name| segment.ident == name)) {
+                (0..)
+                    .map_while(|position| argument(ty, position))
+                    .for_each(|ty| collect_components(ty, found));
             }
         }
+        _ => return,
     }
-    let mut collect = Collect { seen: HashSet::new(), found: Vec::new() };
-    collect.visit_type(ty);
-    collect.found
+    if !found.contains(&ty) {
+        found.push(ty);
+    }
 }
 
 /// The generic parameters, and their associated types, in a type.

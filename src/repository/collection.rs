@@ -10,7 +10,8 @@ use crate::error::Error;
 use crate::seal::{Document, FieldInfo};
 use crate::store::value::{decode, encode, string_value};
 use crate::store::{
-    Document as RawDocument, FieldMask, Fields, Precondition, Store, Time, Value, ValueType, Write, WriteKind,
+    Document as RawDocument, FieldMask, Fields, Precondition, Store, StoreError, Time, Value, ValueType,
+    Write, WriteKind,
 };
 
 /// The names that fireseal keeps for itself, and those that the `firestore` crate adds on reading.
@@ -89,7 +90,7 @@ impl<T: Document> Collection<T> {
     /// Reads documents in the order of their ids' appearance; absent ones are told.
     pub(super) async fn read(&self, ids: &[&str]) -> Result<Vec<Option<Stored<T::Sealed>>>, Error> {
         let paths = ids.iter().map(|id| self.path.document(id)).collect::<Result<Vec<_>, _>>()?;
-        let documents = self.store.read(&paths, None).await?;
+        let documents = self.read_raw(&paths, None).await?;
         paths
             .into_iter()
             .zip(documents)
@@ -104,8 +105,21 @@ impl<T: Document> Collection<T> {
 
     pub(super) async fn exists(&self, id: &str) -> Result<bool, Error> {
         let nothing = FieldMask::default();
-        let found = self.store.read(&[self.path.document(id)?], Some(&nothing)).await?;
+        let found = self.read_raw(&[self.path.document(id)?], Some(&nothing)).await?;
         Ok(found.into_iter().any(|document| document.is_some()))
+    }
+
+    async fn read_raw(
+        &self,
+        paths: &[DocumentPath],
+        mask: Option<&FieldMask>,
+    ) -> Result<Vec<Option<RawDocument>>, StoreError> {
+        let documents = self.store.read(paths, mask).await?;
+        if documents.len() == paths.len() {
+            return Ok(documents);
+        }
+        let reason = format!("{} answers for {} documents", documents.len(), paths.len());
+        Err(StoreError::UnexpectedAnswer { reason })
     }
 
     /// The companion of a document that was read, with the location that was asked for.

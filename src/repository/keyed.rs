@@ -71,7 +71,8 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
     }
 
     /// Accepts plaintext in the window's fields while it is open, for a collection that is being
-    /// sealed. See what that costs: [`PlaintextWindow`].
+    /// sealed: in everything that reads and opens but [`get_partial`](Self::get_partial), which keeps
+    /// plaintext closed. See what that costs: [`PlaintextWindow`].
     #[must_use]
     pub fn dangerously_accept_plaintext(self, window: Arc<PlaintextWindow>) -> Self {
         Self { window: Some(window), ..self }

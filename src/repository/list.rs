@@ -22,7 +22,9 @@ pub struct Page<T> {
 
 /// Opens one page of companions, or hands them on as they are.
 type Open<T, V> = Box<
-    dyn Fn(Vec<Stored<<T as crate::Sealable>::Sealed>>) -> BoxFuture<'static, Result<Vec<Stored<V>>, Error>>
+    dyn Fn(
+            Vec<Stored<<T as crate::seal::Sealable>::Sealed>>,
+        ) -> BoxFuture<'static, Result<Vec<Stored<V>>, Error>>
         + Send
         + Sync,
 >;

@@ -1,6 +1,11 @@
 //! Values that are sealed as the bytes they are: files, images, protobuf messages.
 
 /// A type that `#[sensitive(bytes)]` seals without an encoding of its own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not raw bytes",
+    label = "not raw bytes",
+    note = "`#[sensitive(bytes)]` takes `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, or an `Option` of one; seal other types with `#[sensitive]`"
+)]
 pub trait RawBytes: Sized {
     /// The bytes; `None` for an absent optional value.
     fn as_raw_bytes(&self) -> Option<&[u8]>;

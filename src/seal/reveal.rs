@@ -14,6 +14,7 @@ use super::raw_bytes::RawBytes;
 use super::sealed::{Sealed, Slot};
 use super::walk::Walk;
 use super::window::PlaintextWindow;
+use crate::bytes::aead::Subcipher;
 use crate::bytes::context::{AssociatedData, Place};
 use crate::bytes::envelope::{HEADER_BYTES, Header};
 use crate::bytes::plaintext::{Content, NotDecodable};
@@ -25,9 +26,15 @@ pub struct Reveal<'a> {
     place: Place<'a>,
     look_up: &'a dyn Fn(&KeyId) -> KeyLookup,
     window: Option<&'a PlaintextWindow>,
-    /// The key of the field before, and its associated data: most documents have one key.
-    current: Option<(Arc<DataKey>, AssociatedData)>,
+    current: Option<Current>,
     failures: Vec<FieldFailure>,
+}
+
+/// What the field before was opened with: most documents have one key, and were sealed in one write.
+struct Current {
+    key: Arc<DataKey>,
+    cipher: Subcipher,
+    associated_data: AssociatedData,
 }
 
 impl<'a> Walk<Reveal<'a>> {
@@ -116,27 +123,42 @@ impl<'a> Walk<Reveal<'a>> {
         let header = Header::decode(stored).ok_or(Cause::Malformed)?;
         let sealed = stored.get(HEADER_BYTES..).ok_or(Cause::Malformed)?;
         let (ciphertext, tag) = sealed.split_last_chunk().ok_or(Cause::Malformed)?;
-        let (key, associated_data) = self.act.key(header.key_id)?;
-        let mut plaintext = Zeroizing::new(ciphertext.to_vec());
-        key.cipher()
-            .open(&header.nonce, associated_data.of_field(&self.path), &mut plaintext, tag)
+        let current = self.act.current(&header)?;
+        let mut plaintext = Zeroizing::new(vec![0; ciphertext.len()]);
+        current
+            .cipher
+            .open(
+                &header.nonce,
+                current.associated_data.of_field(&self.path),
+                (ciphertext, tag),
+                &mut plaintext,
+            )
             .map_err(|_| Cause::DoesNotOpen)?;
         Ok(plaintext)
     }
 }
 
 impl Reveal<'_> {
-    fn key(&mut self, id: KeyId) -> Result<&mut (Arc<DataKey>, AssociatedData), Cause> {
-        let known = self.current.take().filter(|(key, _)| key.id() == id);
-        let current = match known {
+    fn current(&mut self, header: &Header) -> Result<&mut Current, Cause> {
+        let id = header.key_id;
+        let mut current = match self.current.take().filter(|current| current.key.id() == id) {
             Some(current) => current,
             None => match (self.look_up)(&id) {
                 // A provider that answers with another key than the one asked for is not believed.
-                KeyLookup::Found(key) if key.id() == id => (key, AssociatedData::new(self.place, &id)),
+                KeyLookup::Found(key) if key.id() == id => Current {
+                    cipher: key.cipher().for_nonce(&header.nonce),
+                    associated_data: AssociatedData::new(self.place, &id),
+                    key,
+                },
                 KeyLookup::Destroyed => return Err(Cause::KeyDestroyed(id)),
+                KeyLookup::Retired => return Err(Cause::KeyRetired(id)),
+                KeyLookup::Compromised => return Err(Cause::KeyCompromised(id)),
                 KeyLookup::Found(_) | KeyLookup::Unknown => return Err(Cause::KeyUnknown(id)),
             },
         };
+        if !current.cipher.takes(&header.nonce) {
+            current.cipher = current.key.cipher().for_nonce(&header.nonce);
+        }
         Ok(self.current.insert(current))
     }
 }

@@ -25,6 +25,11 @@ pub type Partial<T> = <T as Sealable>::Partial;
 ///
 /// The required methods are walks over the fields in one fixed order and are driven by
 /// [`seal`](Self::seal) and [`open`](Self::open), which are what one calls.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not `Sealable`",
+    label = "not sealable",
+    note = "put `#[derive(Sealable)]` on `{Self}`, or remove `#[sealable(nested)]` where nothing inside is sensitive"
+)]
 pub trait Sealable: Sized {
     /// The companion: the same shape, with each sensitive field as [`Sealed`](super::Sealed).
     type Sealed: Serialize + DeserializeOwned + Clone + Debug + Send + Sync;

@@ -2,9 +2,10 @@
 
 use super::error::SealError;
 use super::sealed::Slot;
+use crate::bytes::aead::Subcipher;
 use crate::bytes::context::{AssociatedData, Place, StepPath};
 use crate::bytes::envelope::{Header, NONCE_BYTES};
-use crate::keys::KeyRing;
+use crate::keys::{DataKey, KeyRing};
 
 /// Seals the values of one document or message.
 ///
@@ -12,7 +13,8 @@ use crate::keys::KeyRing;
 /// not `Clone`, works through `&mut`, and lives within one call without an await, so that no nonce
 /// is handed out twice; sealing again draws again.
 pub(super) struct SealSession<'a> {
-    ring: &'a KeyRing,
+    key: &'a DataKey,
+    cipher: Subcipher,
     associated_data: AssociatedData,
     draw: [u8; NONCE_BYTES],
     next: u32,
@@ -34,7 +36,14 @@ impl<'a> SealSession<'a> {
     }
 
     fn with_draw(place: Place<'_>, ring: &'a KeyRing, draw: [u8; NONCE_BYTES]) -> Self {
-        Self { ring, associated_data: AssociatedData::new(place, &ring.primary().id()), draw, next: 0 }
+        let key = ring.primary();
+        Self {
+            key,
+            cipher: key.cipher().for_nonce(&draw),
+            associated_data: AssociatedData::new(place, &key.id()),
+            draw,
+            next: 0,
+        }
     }
 
     /// A session with a draw of the test's own choice, for the vectors.
@@ -46,12 +55,11 @@ impl<'a> SealSession<'a> {
     /// Turns a draft into an envelope; anything else stays as it is.
     pub(super) fn seal(&mut self, path: &StepPath, slot: &mut Slot) -> Result<(), SealError> {
         let Slot::Draft(draft) = slot else { return Ok(()) };
-        let key = self.ring.primary();
-        let header = Header { key_id: key.id(), nonce: self.next_nonce()? };
+        let header = Header { key_id: self.key.id(), nonce: self.next_nonce()? };
         let (header_place, plaintext) = draft.parts_mut();
         header.encode(header_place);
-        let tag = key
-            .cipher()
+        let tag = self
+            .cipher
             .seal(&header.nonce, self.associated_data.of_field(path), plaintext)
             .map_err(|_| SealError::TooLong { field: path.decode() })?;
         if let Slot::Draft(draft) = std::mem::replace(slot, Slot::Absent) {
@@ -77,7 +85,6 @@ mod tests {
 
     use super::*;
     use crate::bytes::{DocumentPath, Location};
-    use crate::keys::DataKey;
 
     fn location() -> Location {
         Location::new(DocumentPath::parse("customers/ada").expect("valid"))
@@ -108,10 +115,25 @@ mod tests {
     }
 
     #[test]
-    fn each_session_draws() {
+    fn a_million_nonces_on_sixteen_threads() {
+        const THREADS: usize = 16;
+        const DOCUMENTS: usize = 2_500;
+        const VALUES: usize = 25;
         let ring = KeyRing::new(DataKey::from_bytes(&[1; 32]));
-        let draws: HashSet<_> =
-            (0..1_000).map(|_| SealSession::new(&location(), &ring).expect("random").draw).collect();
-        assert_eq!(draws.len(), 1_000);
+        let work = || {
+            let document = |_| {
+                let mut session = SealSession::new(&location(), &ring).expect("random numbers");
+                (0..VALUES).map(|_| session.next_nonce().expect("few")).collect::<Vec<_>>()
+            };
+            (0..DOCUMENTS).flat_map(document).collect::<Vec<_>>()
+        };
+        let nonces: Vec<[u8; NONCE_BYTES]> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
+        });
+        assert_eq!(nonces.len(), 1_000_000);
+        assert_eq!(nonces.iter().collect::<HashSet<_>>().len(), 1_000_000);
+        let draws: HashSet<_> = nonces.iter().map(|nonce| &nonce[..16]).collect();
+        assert_eq!(draws.len(), THREADS * DOCUMENTS);
     }
 }

@@ -59,7 +59,6 @@ fn writer(context: &Context<'_>, variant: &Variant<'_>, field: &Field<'_>) -> Op
     generics.params.iter_mut().for_each(without_default);
     let (parameters, params, clause) = generics.split_for_impl();
     Some(quote! {
-        #[allow(non_camel_case_types)]
         struct #name #parameters (&'__a #ty, ::core::marker::PhantomData<fn() -> #whole>) #clause;
 
         impl #parameters #serde::Serialize for #name #params #clause {
@@ -83,7 +82,6 @@ fn reader(context: &Context<'_>, variant: &Variant<'_>, field: &Field<'_>) -> Op
     generics.params.insert(0, lifetime);
     let (with_lifetime, _, _) = generics.split_for_impl();
     Some(quote! {
-        #[allow(non_camel_case_types)]
         struct #name #parameters (#ty, ::core::marker::PhantomData<fn() -> #whole>) #clause;
 
         impl #with_lifetime #serde::Deserialize<'de> for #name #params #clause {

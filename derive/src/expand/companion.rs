@@ -215,7 +215,6 @@ fn functions(context: &Context<'_>) -> TokenStream {
     let sealed = input.sealed_type();
     let clause = context.bounds.deserialize.where_clause(&input.generics);
     quote! {
-        #[allow(non_snake_case)]
         impl #parameters #sealed #clause {
             #(#functions)*
         }

@@ -91,30 +91,24 @@ fn zeroize(context: &Context<'_>) -> TokenStream {
 /// in the clear.
 pub fn assertions(context: &Context<'_>) -> TokenStream {
     let (input, private) = (context.input, &context.private);
-    let mut all = TokenStream::new();
-    for field in input.fields().filter(|field| field.is_clear()) {
-        for (position, component) in ty::components(&field.ty).into_iter().enumerate() {
-            if ty::is_generic(component, &input.generics) {
-                continue;
-            }
-            let label = field.label();
-            let message = if position == 0 {
-                format!("field `{label}` has sensitive fields of its own: mark it `#[sealable(nested)]`")
-            } else {
-                format!(
-                    "field `{label}` holds a type that has sensitive fields of its own, and would store them in \
-                     the clear: use `#[sealable(nested)]` with the type itself, an Option, Vec, Box, HashMap or \
-                     BTreeMap of it, or seal the whole with `#[sensitive]`"
-                )
-            };
-            all.extend(quote_spanned! {field.ty.span()=>
-                const _: () = ::core::assert!(!<#private::Probe<#component>>::SEALABLE, #message);
-            });
-        }
-    }
+    let assertions = input.fields().filter(|field| field.is_clear()).map(|field| {
+        let label = field.label();
+        let itself = format!("field `{label}` has sensitive fields of its own: mark it `#[sealable(nested)]`");
+        let within = format!(
+            "field `{label}` holds a type that has sensitive fields of its own, and would store them in the clear: \
+             use `#[sealable(nested)]` with the type itself or an Option, Vec, Box, HashMap or BTreeMap of it, or \
+             seal the whole with `#[sensitive]`"
+        );
+        let known = ty::components(&field.ty).into_iter().filter(|ty| !ty::is_generic(ty, &input.generics));
+        let assertions = known.rev().map(|ty| {
+            let message = if *ty == field.ty { &itself } else { &within };
+            quote_spanned!(field.ty.span()=> ::core::assert!(!<#private::Probe<#ty>>::SEALABLE, #message);)
+        });
+        quote_spanned!(field.ty.span()=> const _: () = { #(#assertions)* };)
+    });
     quote! {
         #[allow(unused_imports)]
         use #private::NotSealable as _;
-        #all
+        #(#assertions)*
     }
 }

@@ -51,8 +51,8 @@ impl KeyWrapper for LocalRoot {
         let (nonce, (sealed, tag)) = parts
             .and_then(|(nonce, rest)| Some((nonce, rest.split_last_chunk::<TAG_BYTES>()?)))
             .ok_or_else(|| self.does_not_unwrap())?;
-        let mut record = Zeroizing::new(sealed.to_vec());
-        self.cipher.open(nonce, context, &mut record, tag).map_err(|_| self.does_not_unwrap())?;
+        let mut record = Zeroizing::new(vec![0; sealed.len()]);
+        self.cipher.open(nonce, context, (sealed, tag), &mut record).map_err(|_| self.does_not_unwrap())?;
         Ok(record)
     }
 }

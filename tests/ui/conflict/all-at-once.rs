@@ -16,7 +16,7 @@ pub struct Customer<T> {
 }
 
 pub async fn use_it(customers: Repository<Customer<String>>, sealed: SealedRepository<Customer<String>>) {
-    let ada: Option<Customer<String>> = customers.get("ada").await.unwrap().map(|ada| ada.into_inner());
+    let ada: Option<Customer<String>> = customers.get("ada").await.unwrap();
     let _ = ada.map(|ada| ada.id().to_owned());
     let _ = sealed.get("ada").await;
 }

@@ -6,12 +6,8 @@ struct Customer {
     ssn: String,
 }
 
-fn write(db: &firestore::FirestoreDb, customer: &Customer) {
+async fn write(db: &firestore::FirestoreDb, customer: &Customer) {
     let _ = db.fluent().insert().into("customers").document_id("ada").object(customer);
-}
-
-fn print(customer: &Customer) -> String {
-    format!("{customer:?}")
 }
 
 fn main() {}

@@ -1,0 +1,50 @@
+//! ChaCha20-Poly1305 in Rust alone, by RustCrypto.
+
+use chacha20poly1305::aead::{AeadInOut, KeyInit};
+use chacha20poly1305::{ChaCha20Poly1305 as RustCrypto, Nonce, Tag};
+
+use super::{DoesNotOpen, TAG_BYTES, TooLong};
+
+/// ChaCha20-Poly1305 under one key, wiped on drop.
+pub(super) struct ChaCha20Poly1305(RustCrypto);
+
+impl ChaCha20Poly1305 {
+    pub(super) fn new(key: &[u8; 32]) -> Self {
+        Self(RustCrypto::new(key.into()))
+    }
+
+    pub(super) fn seal(
+        &self,
+        nonce: &[u8; 12],
+        associated_data: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<[u8; TAG_BYTES], TooLong> {
+        let tag = self.0.encrypt_inout_detached(<&Nonce>::from(nonce), associated_data, buffer.into());
+        Ok(tag.map_err(|_| TooLong)?.into())
+    }
+
+    pub(super) fn open(
+        &self,
+        nonce: &[u8; 12],
+        associated_data: &[u8],
+        (ciphertext, tag): (&[u8], &[u8; TAG_BYTES]),
+        plaintext: &mut [u8],
+    ) -> Result<(), DoesNotOpen> {
+        plaintext.copy_from_slice(ciphertext);
+        // The tag is verified first: where it does not match, the ciphertext stays.
+        self.0
+            .decrypt_inout_detached(
+                <&Nonce>::from(nonce),
+                associated_data,
+                plaintext.into(),
+                <&Tag>::from(tag),
+            )
+            .map_err(|_| DoesNotOpen)
+    }
+}
+
+// A lost `zeroize` feature must fail the build.
+const _: () = {
+    const fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+    wiped::<RustCrypto>();
+};
