@@ -26,3 +26,10 @@ struct Rotation;
 
 #[doc = include_str!("../docs/guide/choosing-a-root.md")]
 struct ChoosingARoot;
+#[cfg(feature = "grpc")]
+#[doc = include_str!("../docs/guide/services.md")]
+struct Services;
+
+#[cfg(feature = "nats")]
+#[doc = include_str!("../docs/guide/streams.md")]
+struct Streams;

@@ -15,15 +15,15 @@ use super::sealed::{Sealed, Slot};
 use super::walk::Walk;
 use super::window::PlaintextWindow;
 use crate::bytes::aead::Subcipher;
-use crate::bytes::context::{AssociatedData, StepPath};
+use crate::bytes::context::{AssociatedData, Place, StepPath};
 use crate::bytes::envelope::{HEADER_BYTES, Header, VERSION};
 use crate::bytes::plaintext::{Content, Foreign, NotDecodable};
-use crate::bytes::{Format, KeyId, Location};
+use crate::bytes::{Format, KeyId};
 use crate::keys::{DataKey, KeyLookup};
 
 /// The walk that opens each sealed field of a companion, and remembers those that do not open.
 pub struct Reveal<'a> {
-    location: &'a Location,
+    place: Place<'a>,
     look_up: &'a dyn Fn(&KeyId) -> KeyLookup,
     window: Option<&'a PlaintextWindow>,
     current: Option<Current>,
@@ -44,12 +44,12 @@ struct Current {
 
 impl<'a> Walk<Reveal<'a>> {
     pub(super) fn reveal(
-        location: &'a Location,
+        place: impl Into<Place<'a>>,
         look_up: &'a dyn Fn(&KeyId) -> KeyLookup,
         window: Option<&'a PlaintextWindow>,
     ) -> Self {
         Self::new(Reveal {
-            location,
+            place: place.into(),
             look_up,
             window,
             current: None,
@@ -205,7 +205,7 @@ impl Reveal<'_> {
                 // A provider that answers with another key than the one asked for is not believed.
                 KeyLookup::Found(key) if key.id() == id => Current {
                     cipher: key.cipher().for_nonce(&header.nonce),
-                    associated_data: AssociatedData::new(self.location, &id),
+                    associated_data: AssociatedData::new(self.place, &id),
                     key,
                 },
                 KeyLookup::Destroyed => return Err(Cause::KeyDestroyed(id)),

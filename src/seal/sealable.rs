@@ -7,13 +7,13 @@ use std::future::Future;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::error::{OpenError, SealError};
+use super::error::{FieldFailure, OpenError, SealError};
 use super::reveal::Reveal;
 use super::sealed::Slot;
 use super::session::SealSession;
 use super::walk::{Draft, Visit, Walk};
 use super::window::PlaintextWindow;
-use crate::bytes::context::StepPath;
+use crate::bytes::context::{Place, StepPath};
 use crate::bytes::envelope::Header;
 use crate::bytes::{KeyId, Location, Scope};
 use crate::keys::{KeyError, KeyLookup, KeyProvider, KeyRing};
@@ -155,12 +155,12 @@ pub struct FieldInfo {
     pub written: bool,
 }
 
-fn seal_draft<T: Sealable>(
+pub(crate) fn seal_draft<'a, T: Sealable>(
     mut sealed: T::Sealed,
-    location: &Location,
+    place: impl Into<Place<'a>>,
     ring: &KeyRing,
 ) -> Result<T::Sealed, SealError> {
-    let mut session = SealSession::new(location, ring)?;
+    let mut session = SealSession::new(place, ring)?;
     T::visit(&mut sealed, &mut Walk::visit(&mut |path, slot| session.seal(path, slot)))?;
     Ok(sealed)
 }
@@ -171,12 +171,23 @@ pub(crate) fn open_with<T: Sealable>(
     look_up: &dyn Fn(&KeyId) -> KeyLookup,
     window: Option<&PlaintextWindow>,
 ) -> Result<T, OpenError> {
-    let mut walk = Walk::reveal(location, look_up, window);
+    reveal(sealed, location, look_up, window)
+        .map_err(|failures| OpenError::Fields { location: location.clone(), failures })
+}
+
+/// Opens every sensitive field, or tells of each that does not open.
+pub(crate) fn reveal<'a, T: Sealable>(
+    sealed: T::Sealed,
+    place: impl Into<Place<'a>>,
+    look_up: &'a dyn Fn(&KeyId) -> KeyLookup,
+    window: Option<&'a PlaintextWindow>,
+) -> Result<T, Vec<FieldFailure>> {
+    let mut walk = Walk::reveal(place, look_up, window);
     let opened = T::reveal(sealed, &mut walk);
     let failures = walk.into_failures();
     match opened {
         Some(value) if failures.is_empty() => Ok(value),
-        _ => Err(OpenError::Fields { location: location.clone(), failures }),
+        _ => Err(failures),
     }
 }
 
