@@ -7,7 +7,7 @@ mod provider;
 mod ring;
 mod wrap;
 
-pub use key::DataKey;
+pub use key::{DataKey, IndexKey};
 pub use provider::{KeyError, KeyLookup, KeyProvider};
 pub use ring::{KeyRing, KeyRings};
 pub use wrap::{Binding, KeyWrapper, LocalRoot, Purpose, WrapError, unwrap_key, wrap_key};

@@ -44,6 +44,7 @@
 //! `docs/guide` and the format in `docs/format.md` come with the source.
 
 mod bytes;
+pub mod custody;
 #[cfg(doctest)]
 mod doctests;
 mod error;
@@ -63,8 +64,8 @@ pub use bytes::{
 pub use error::Error;
 pub use fireseal_derive::Sealable;
 pub use keys::{
-    Binding, DataKey, KeyError, KeyLookup, KeyProvider, KeyRing, KeyRings, KeyWrapper, LocalRoot, Purpose,
-    WrapError, unwrap_key, wrap_key,
+    Binding, DataKey, IndexKey, KeyError, KeyLookup, KeyProvider, KeyRing, KeyRings, KeyWrapper, LocalRoot,
+    Purpose, WrapError, unwrap_key, wrap_key,
 };
 pub use repository::{List, Page, Repository, SealedRepository, Stored};
 pub use seal::json::to_json;

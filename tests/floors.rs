@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("seal", &["bytes", "keys", "seal"]),
     ("store", &["bytes", "store"]),
     ("repository", &["bytes", "keys", "seal", "store", "repository", "error"]),
+    ("custody", &["bytes", "keys", "store", "custody"]),
     ("error", &["bytes", "keys", "seal", "store", "error"]),
 ];
 

@@ -1,10 +1,10 @@
-//! Data keys: the 32 bytes that everything of a scope is sealed with.
+//! Data keys, which everything of a scope is sealed with, and index keys, which make its tokens.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::derive::derive;
+use super::derive::{derive, derive_id};
 use super::labels;
 use super::provider::KeyError;
 use crate::bytes::KeyId;
@@ -68,6 +68,58 @@ impl fmt::Debug for DataKey {
     }
 }
 
+/// An index key: 32 secret bytes that blind index tokens are made with, and the key id that certifies
+/// them. A secret of its own, so that rotating data keys never touches search. Wiped on drop; `Debug`
+/// shows the key id only.
+pub struct IndexKey {
+    // Boxed, so that moving an index key leaves no copy of the secret behind.
+    secret: Box<Zeroizing<[u8; 32]>>,
+    id: KeyId,
+}
+
+impl IndexKey {
+    /// A new key from the operating system's random numbers.
+    ///
+    /// # Errors
+    /// [`KeyError::Random`]: the operating system gives none.
+    pub fn generate() -> Result<Self, KeyError> {
+        let mut secret = Box::new(Zeroizing::new([0; 32]));
+        getrandom::fill(secret.as_mut_slice()).map_err(KeyError::Random)?;
+        Ok(Self::derive(secret))
+    }
+
+    /// The key with these 32 bytes, which must be uniformly random.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+        let mut secret = Box::new(Zeroizing::new([0; 32]));
+        secret.copy_from_slice(bytes);
+        Self::derive(secret)
+    }
+
+    fn derive(secret: Box<Zeroizing<[u8; 32]>>) -> Self {
+        let id = derive_id(&secret, labels::INDEX_KEY_SALT, labels::INDEX_KEY_ID);
+        Self { secret, id }
+    }
+
+    /// The id that certifies the key.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// The 32 secret bytes. Whoever has them can guess at every indexed value.
+    #[must_use]
+    pub fn expose_secret(&self) -> &[u8; 32] {
+        &self.secret
+    }
+}
+
+impl fmt::Debug for IndexKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IndexKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use hmac::{Hmac, KeyInit, Mac};
@@ -96,7 +148,17 @@ mod tests {
     }
 
     #[test]
+    fn an_index_key_has_an_id_of_its_own_kind() {
+        let extracted = hmac(b"fireseal v1 index key", &[9; 32]);
+        let id = IndexKey::from_bytes(&[9; 32]).id();
+        assert_eq!(id.as_bytes(), &hmac(&extracted, b"fireseal v1 index key id\x01"));
+        assert_ne!(id, DataKey::from_bytes(&[9; 32]).id());
+    }
+
+    #[test]
     fn debug_shows_the_id_only() {
+        let index = IndexKey::from_bytes(&[0xab; 32]);
+        assert_eq!(format!("{index:?}"), format!("IndexKey {{ id: {}, .. }}", index.id()));
         let key = DataKey::from_bytes(&[0xab; 32]);
         assert_eq!(format!("{key:?}"), format!("DataKey {{ id: {}, .. }}", key.id()));
     }

@@ -19,3 +19,8 @@ pub(super) const LOCAL_ROOT: Labels = Labels {
     id: b"fireseal v1 local root id",
     key: b"fireseal v1 wrapping key",
 };
+
+/// An index key, whose token keys are expanded under labels of their own.
+pub(super) const INDEX_KEY_SALT: &[u8] = b"fireseal v1 index key";
+/// The id that certifies an index key, 32 bytes.
+pub(super) const INDEX_KEY_ID: &[u8] = b"fireseal v1 index key id";

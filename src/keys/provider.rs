@@ -16,6 +16,10 @@ pub enum KeyLookup {
     Found(Arc<DataKey>),
     /// There was such a key; it was destroyed, and what it sealed with it.
     Destroyed,
+    /// There is such a key, but it was retired: nothing sealed with it was left.
+    Retired,
+    /// There is such a key, but others may have it. It opens only where that was asked for.
+    Compromised,
     /// No such key in this scope.
     Unknown,
 }
@@ -48,7 +52,7 @@ impl<P: KeyProvider + ?Sized> KeyProvider for Arc<P> {
     }
 }
 
-/// Why keys cannot be had. Never says that something was tampered with.
+/// Why keys cannot be had. Says nothing about documents.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -57,6 +61,20 @@ pub enum KeyError {
     ScopeUnknown {
         /// The scope that was asked for.
         scope: Scope,
+    },
+    /// The scope was destroyed, and all its keys with it.
+    #[error("the keys of scope {scope} were destroyed, and everything sealed with them")]
+    ScopeDestroyed {
+        /// The scope that was asked for.
+        scope: Scope,
+    },
+    /// The stored ring is not one that the vault's authority made, or an older one than was seen.
+    #[error("the stored key ring of scope {scope} is refused: {reason}; nothing was sealed or opened")]
+    RingRefused {
+        /// The scope that was asked for.
+        scope: Scope,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The key service does not answer, or refuses.
     #[error("the key service is unavailable: {reason}")]

@@ -1,16 +1,17 @@
 //! Key rings: the data keys of one scope, as an immutable snapshot.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::key::DataKey;
+use super::key::{DataKey, IndexKey};
 use super::provider::{KeyError, KeyLookup, KeyProvider};
 use crate::bytes::{KeyId, Scope};
 
-/// The data keys of one scope: the primary, which seals and opens, the active ones, which only
-/// open, and the ids of those that were destroyed. Cloning is cheap: the keys are shared.
+/// The keys of one scope: the primary data key, which seals and opens, the active ones, which only
+/// open, the ids of those that do neither (retired, compromised, destroyed), and the live index keys.
+/// Cloning is cheap: the keys are shared.
 ///
 /// A ring is the [`KeyProvider`] of its own scope:
 ///
@@ -29,19 +30,26 @@ struct Keys {
     scope: Scope,
     primary: Arc<DataKey>,
     keys: HashMap<KeyId, Arc<DataKey>>,
-    destroyed: HashSet<KeyId>,
+    /// Why ids without a key open nothing.
+    closed: HashMap<KeyId, KeyLookup>,
+    /// The first one makes tokens; all of them are queried.
+    index: Vec<Arc<IndexKey>>,
 }
 
 impl KeyRing {
     /// A ring of the default scope with this primary key.
     #[must_use]
     pub fn new(primary: DataKey) -> Self {
-        let primary = Arc::new(primary);
+        Self::of_shared(Arc::new(primary))
+    }
+
+    pub(crate) fn of_shared(primary: Arc<DataKey>) -> Self {
         Self(Arc::new(Keys {
             scope: Scope::default(),
             keys: HashMap::from([(primary.id(), Arc::clone(&primary))]),
             primary,
-            destroyed: HashSet::new(),
+            closed: HashMap::new(),
+            index: Vec::new(),
         }))
     }
 
@@ -54,16 +62,52 @@ impl KeyRing {
 
     /// Adds a key that opens but does not seal.
     #[must_use]
-    pub fn with_active(mut self, key: DataKey) -> Self {
-        self.edit().keys.entry(key.id()).or_insert_with(|| Arc::new(key));
+    pub fn with_active(self, key: DataKey) -> Self {
+        self.with_shared_active(Arc::new(key))
+    }
+
+    pub(crate) fn with_shared_active(mut self, key: Arc<DataKey>) -> Self {
+        self.edit().keys.entry(key.id()).or_insert(key);
         self
     }
 
     /// Remembers that a key was destroyed, so that its values are told as such. A key that the ring
     /// holds is not forgotten by this.
     #[must_use]
-    pub fn with_destroyed(mut self, id: KeyId) -> Self {
-        self.edit().destroyed.insert(id);
+    pub fn with_destroyed(self, id: KeyId) -> Self {
+        self.with_closed(id, KeyLookup::Destroyed)
+    }
+
+    /// Remembers that a key was retired: it neither seals nor opens. A key that the ring holds is not
+    /// forgotten by this.
+    #[must_use]
+    pub fn with_retired(self, id: KeyId) -> Self {
+        self.with_closed(id, KeyLookup::Retired)
+    }
+
+    /// Remembers that others may have a key: it neither seals nor opens. To open with it all the same,
+    /// which is a decision of its own, add it with [`with_active`](Self::with_active).
+    #[must_use]
+    pub fn with_compromised(self, id: KeyId) -> Self {
+        self.with_closed(id, KeyLookup::Compromised)
+    }
+
+    fn with_closed(mut self, id: KeyId, why: KeyLookup) -> Self {
+        self.edit().closed.insert(id, why);
+        self
+    }
+
+    /// Adds a live index key. The first one added makes tokens; queries ask for the tokens of all.
+    #[must_use]
+    pub fn with_index(self, key: IndexKey) -> Self {
+        self.with_shared_index(Arc::new(key))
+    }
+
+    pub(crate) fn with_shared_index(mut self, key: Arc<IndexKey>) -> Self {
+        let index = &mut self.edit().index;
+        if index.iter().all(|other| other.id() != key.id()) {
+            index.push(key);
+        }
         self
     }
 
@@ -84,9 +128,19 @@ impl KeyRing {
     pub fn key(&self, id: &KeyId) -> KeyLookup {
         match self.0.keys.get(id) {
             Some(key) => KeyLookup::Found(Arc::clone(key)),
-            None if self.0.destroyed.contains(id) => KeyLookup::Destroyed,
-            None => KeyLookup::Unknown,
+            None => self.0.closed.get(id).cloned().unwrap_or(KeyLookup::Unknown),
         }
+    }
+
+    /// The index key that makes tokens; `None` for a ring without one.
+    #[must_use]
+    pub fn index(&self) -> Option<&IndexKey> {
+        self.0.index.first().map(Arc::as_ref)
+    }
+
+    /// The live index keys, whose tokens are all queried: the one that makes tokens, then the others.
+    pub fn index_keys(&self) -> impl Iterator<Item = &IndexKey> {
+        self.0.index.iter().map(Arc::as_ref)
     }
 
     /// The keys, to be changed while the ring is built; a snapshot that others hold stays as it is.

@@ -106,6 +106,12 @@ pub trait KeyWrapper: Send + Sync {
     /// manifest lists it. It tells two root keys apart, and is no secret.
     fn root(&self) -> &str;
 
+    /// Whether it can unwrap at all. One that only wraps, such as the public half of an age identity,
+    /// says `false`; then nobody asks it to, and what it wrapped is proved in a drill.
+    fn can_unwrap(&self) -> bool {
+        true
+    }
+
     /// Wraps a record of at most 4 KiB.
     ///
     /// # Errors

@@ -85,6 +85,12 @@ pub enum Cause {
     /// The key was destroyed, and the value with it.
     #[error("key destroyed ({0})")]
     KeyDestroyed(KeyId),
+    /// The key was retired: no document should have been left under it.
+    #[error("key retired ({0})")]
+    KeyRetired(KeyId),
+    /// Others may have the key, so what it sealed proves nothing.
+    #[error("key compromised ({0})")]
+    KeyCompromised(KeyId),
     /// Sealed elsewhere, or changed since.
     #[error("does not open")]
     DoesNotOpen,

@@ -151,6 +151,8 @@ impl Reveal<'_> {
                     key,
                 },
                 KeyLookup::Destroyed => return Err(Cause::KeyDestroyed(id)),
+                KeyLookup::Retired => return Err(Cause::KeyRetired(id)),
+                KeyLookup::Compromised => return Err(Cause::KeyCompromised(id)),
                 KeyLookup::Found(_) | KeyLookup::Unknown => return Err(Cause::KeyUnknown(id)),
             },
         };
