@@ -10,4 +10,8 @@ mod wrap;
 pub use key::{DataKey, IndexKey};
 pub use provider::{KeyError, KeyLookup, KeyProvider};
 pub use ring::{KeyRing, KeyRings};
+#[cfg(feature = "age")]
+pub use wrap::{AgeIdentity, AgePassphrase, AgeRecipient};
 pub use wrap::{Binding, KeyWrapper, LocalRoot, Purpose, WrapError, unwrap_key, wrap_key};
+#[cfg(feature = "testing")]
+pub use wrap::{Calls, Fault, ScriptedRoot, ScriptedService};

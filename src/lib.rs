@@ -63,13 +63,20 @@ pub use bytes::{
 };
 pub use error::Error;
 pub use fireseal_derive::Sealable;
+#[cfg(feature = "age")]
+pub use keys::{AgeIdentity, AgePassphrase, AgeRecipient};
 pub use keys::{
     Binding, DataKey, IndexKey, KeyError, KeyLookup, KeyProvider, KeyRing, KeyRings, KeyWrapper, LocalRoot,
     Purpose, WrapError, unwrap_key, wrap_key,
 };
+#[cfg(feature = "testing")]
+pub use keys::{Calls, Fault, ScriptedRoot, ScriptedService};
 pub use repository::{List, Page, Repository, SealedRepository, Stored};
 pub use seal::json::to_json;
 pub use seal::{
     Cause, Closed, Companion, Document, Draft, FieldFailure, FieldInfo, OpenError, Partial, PlaintextWindow,
     RawBytes, Reveal, SealError, Sealable, Sealed, Visit, Walk, missing,
 };
+/// What holds passphrases, PINs and tokens: wiped on drop, never shown.
+#[cfg(any(feature = "age", feature = "pkcs11", feature = "vault"))]
+pub use secrecy::SecretString;

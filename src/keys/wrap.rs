@@ -4,9 +4,17 @@
 //! the same binding where it can (associated data, derivation context); the record is compared after
 //! unwrapping in any case, because not every root can.
 
+#[cfg(feature = "age")]
+mod age;
 mod local;
+#[cfg(feature = "testing")]
+mod scripted;
 
+#[cfg(feature = "age")]
+pub use age::{AgeIdentity, AgePassphrase, AgeRecipient};
 pub use local::LocalRoot;
+#[cfg(feature = "testing")]
+pub use scripted::{Calls, Fault, ScriptedRoot, ScriptedService};
 
 use std::fmt;
 

@@ -1,5 +1,10 @@
 //! A root in memory: 32 bytes from a file or the environment.
 
+mod source;
+
+use std::fmt;
+use std::path::Path;
+
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
@@ -24,8 +29,39 @@ impl LocalRoot {
         Self { name: format!("local:{id}"), cipher: Cipher::new(&wrapping_key) }
     }
 
+    /// The root whose 32 bytes stand in the file at `path`: base64 on one line, as `openssl rand -base64 32`
+    /// writes it. The file must be a regular file, no symbolic link, and closed to group and others (on
+    /// Unix; elsewhere permissions are not checked).
+    ///
+    /// # Errors
+    /// [`WrapError::Unusable`] with what is wrong with the file, never with its content.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, WrapError> {
+        source::read_file(path.as_ref()).map(|bytes| Self::from_bytes(&bytes)).map_err(unnamed)
+    }
+
+    /// The root whose 32 bytes stand in the environment variable `name`, in the form of
+    /// [`from_file`](Self::from_file). The environment of a process is readable to whoever may read
+    /// `/proc/<pid>/environ` and is inherited by its children: prefer a file.
+    ///
+    /// # Errors
+    /// [`WrapError::Unusable`] with what is wrong with the variable, never with its content.
+    pub fn from_env(name: &str) -> Result<Self, WrapError> {
+        source::read_env(name).map(|bytes| Self::from_bytes(&bytes)).map_err(unnamed)
+    }
+
     fn does_not_unwrap(&self) -> WrapError {
         WrapError::DoesNotUnwrap { root: self.name.clone() }
+    }
+}
+
+/// What is wrong with a root whose key, and so whose name, is not known.
+fn unnamed(reason: String) -> WrapError {
+    WrapError::Unusable { root: "local".to_owned(), reason }
+}
+
+impl fmt::Debug for LocalRoot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalRoot").field("root", &self.name).finish_non_exhaustive()
     }
 }
 
