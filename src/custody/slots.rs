@@ -154,8 +154,22 @@ impl KeyVault {
         remove: &[u32],
         renew: bool,
     ) -> Result<Vec<u32>, VaultError> {
+        let (draft, added) = self.reslotted(authority, scope, add, remove, renew).await?;
+        self.commit(authority, draft).await?;
+        Ok(added)
+    }
+
+    /// The ring with other slots, not yet stored, and the numbers of those that were added.
+    pub(super) async fn reslotted(
+        &self,
+        authority: &Authority,
+        scope: &Scope,
+        add: Vec<(Arc<dyn KeyWrapper>, NewSlot)>,
+        remove: &[u32],
+        renew: bool,
+    ) -> Result<(Draft, Vec<u32>), VaultError> {
         let mut draft = self.change(authority, scope).await?;
-        let Some(ring) = draft.base().cloned() else { return Ok(Vec::new()) };
+        let Some(ring) = draft.base().cloned() else { return Ok((draft, Vec::new())) };
         for slot in remove {
             if ring.manifest.slots.iter().all(|known| known.id != *slot) {
                 return Err(VaultError::SlotUnknown { scope: scope.clone(), slot: *slot });
@@ -190,8 +204,7 @@ impl KeyVault {
         if !self.has_usable_slot(&ring, &draft).await {
             return Err(VaultError::LastUsableWrap { scope: scope.clone() });
         }
-        self.commit(authority, draft).await?;
-        Ok(added)
+        Ok((draft, added))
     }
 
     async fn wrap_under(
