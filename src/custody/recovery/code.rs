@@ -59,7 +59,7 @@ impl RecoveryCode {
         let mut digits = Zeroizing::new(Vec::with_capacity(DIGITS));
         digits.extend(set);
         digits.push(number);
-        digits.extend_from_slice(random.as_slice());
+        digits.extend(random.iter().map(|byte| byte & 31));
         digits.extend([0, 0]);
         let check = (MODULUS + REMAINDER - remainder(&digits)) % MODULUS;
         digits.truncate(DIGITS - 2);
@@ -68,8 +68,7 @@ impl RecoveryCode {
     }
 
     fn of(digits: &[u8]) -> Self {
-        let digits: Zeroizing<Vec<u8>> = Zeroizing::new(digits.iter().map(|digit| digit & 31).collect());
-        Self(crockford::print(&digits))
+        Self(crockford::print(digits))
     }
 
     /// Reads what a person typed: either case, `O` for 0, `I` and `L` for 1, with or without white space

@@ -99,7 +99,7 @@ impl Share {
         let digits = |text: &str| crockford::digits(text).map_err(|_| ShareError::Typo);
         let number = |text: &str| text.parse::<u8>().map_err(|_| ShareError::Typo);
         let set = digits(set)?.as_slice().try_into().map_err(|_| ShareError::Typo)?;
-        let decoded = crockford::decode(&*digits(secret)?).ok_or(ShareError::Typo)?;
+        let decoded = crockford::decode(&digits(secret)?).ok_or(ShareError::Typo)?;
         let mut secret = Zeroizing::new([0; 32]);
         if decoded.len() != secret.len() {
             return Err(ShareError::Typo);
@@ -173,7 +173,9 @@ mod tests {
         let share = Share { set: [3; SET_DIGITS], index: 2, threshold: 3, secret };
         let text = share.expose_text();
         assert_eq!(Share::parse(&text), Ok(share.clone()));
-        assert_eq!(Share::parse(&text.to_lowercase().replace('-', " ")), Ok(share.clone()));
+        let (label, rest) = text.split_once(':').expect("a label");
+        let typed = format!("{}: {}", label.to_uppercase(), rest.to_lowercase().replace('-', " "));
+        assert_eq!(Share::parse(&typed), Ok(share.clone()));
         let mut tried = 0;
         for (place, right) in text.char_indices().skip(LABEL.len() + 1) {
             for wrong in ('0'..='9').chain('A'..='Z').filter(|wrong| *wrong != right) {
