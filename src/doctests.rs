@@ -17,3 +17,9 @@ struct WorkingBesideTheFirestoreCrate;
 
 #[doc = include_str!("../docs/guide/testing-your-code.md")]
 struct TestingYourCode;
+
+#[doc = include_str!("../docs/guide/tenants.md")]
+struct Tenants;
+
+#[doc = include_str!("../docs/guide/rotation.md")]
+struct Rotation;

@@ -15,3 +15,9 @@ pub use wrap::{AgeIdentity, AgePassphrase, AgeRecipient};
 pub use wrap::{Binding, KeyWrapper, LocalRoot, Purpose, WrapError, unwrap_key, wrap_key};
 #[cfg(feature = "testing")]
 pub use wrap::{Calls, Fault, ScriptedRoot, ScriptedService};
+#[cfg(feature = "gcp-kms")]
+pub use wrap::{GcpKms, GcpKmsRoot, KmsClient};
+#[cfg(feature = "pkcs11")]
+pub use wrap::{Pkcs11Key, Pkcs11Root};
+#[cfg(feature = "vault")]
+pub use wrap::{TransitKey, VaultTransit};

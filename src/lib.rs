@@ -71,6 +71,12 @@ pub use keys::{
 };
 #[cfg(feature = "testing")]
 pub use keys::{Calls, Fault, ScriptedRoot, ScriptedService};
+#[cfg(feature = "gcp-kms")]
+pub use keys::{GcpKms, GcpKmsRoot, KmsClient};
+#[cfg(feature = "pkcs11")]
+pub use keys::{Pkcs11Key, Pkcs11Root};
+#[cfg(feature = "vault")]
+pub use keys::{TransitKey, VaultTransit};
 pub use repository::{List, Page, Repository, SealedRepository, Stored};
 pub use seal::json::to_json;
 pub use seal::{

@@ -48,7 +48,7 @@ async fn it_fails_as_often_as_told() {
     service.always(NAME, None);
     service.next(NAME, [Fault::WrongChecksum]);
     let error = wrap_key(&root, &[9; 32], &binding("a")).await.unwrap_err();
-    assert!(matches!(error, WrapError::Unusable { .. }), "{error}");
+    assert!(error.to_string().contains("checksum"), "{error}");
     wrap_key(&root, &[9; 32], &binding("a")).await.unwrap();
     assert_eq!(service.calls(NAME).wrap, 17);
 }

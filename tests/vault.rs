@@ -173,6 +173,11 @@ async fn slots_come_and_go(authority: Authority, vault: MakeVault) {
     assert_eq!(vault().verify(&acme, &root(2)).await.unwrap(), added);
     assert!(matches!(vault().verify(&acme, &root(3)).await, Err(VaultError::MissingRoot { .. })));
     admin.mark_verified(&authority, &acme, added).await.unwrap();
+    // The same root again keeps its slot; one that was removed already is no error, one to come is.
+    let renamed = NewSlot::new(SlotKind::Backup).named("bank");
+    assert_eq!(admin.add_slot(&authority, &acme, Arc::new(root(2)), renamed).await.unwrap(), added);
+    assert_eq!(admin.manifest(&acme).await.unwrap().slots[1].name, "bank");
+    assert!(matches!(admin.remove_slot(&authority, &acme, 2).await, Err(VaultError::SlotUnknown { .. })));
     // Without the recipient at hand there is no rotation; with it, there is.
     let refused = admin.rotate(&authority, &acme).await;
     assert!(matches!(refused, Err(VaultError::MissingRoot { .. })), "{refused:?}");
@@ -180,6 +185,7 @@ async fn slots_come_and_go(authority: Authority, vault: MakeVault) {
         move |_: &fireseal::custody::Slot| Some(Arc::new(offline.clone()) as Arc<dyn KeyWrapper>);
     let admin = admin.with_recipients(recipients);
     let newest = admin.rotate(&authority, &acme).await.unwrap();
+    admin.remove_slot(&authority, &acme, 0).await.unwrap();
     admin.remove_slot(&authority, &acme, 0).await.unwrap();
     assert_eq!(vault().with_root(root(2)).ring(&acme).await.unwrap().primary().id(), newest);
     assert!(matches!(vault().with_root(root(1)).ring(&acme).await, Err(KeyError::Unavailable { .. })));

@@ -86,6 +86,8 @@ struct Inner<K, V> {
     flights: HashMap<K, (u64, Flight<V>)>,
     /// Counts uses and flights.
     count: u64,
+    /// Whether a task sweeps from time to time.
+    swept: bool,
 }
 
 struct Entry<V> {
@@ -125,7 +127,7 @@ where
         clock: Arc<dyn Clock>,
         counters: Arc<Counters>,
     ) -> Arc<Self> {
-        let inner = Inner { entries: HashMap::new(), flights: HashMap::new(), count: 0 };
+        let inner = Inner { entries: HashMap::new(), flights: HashMap::new(), count: 0, swept: false };
         Arc::new(Self { name, times, capacity, clock, counters, inner: Mutex::new(inner) })
     }
 
@@ -297,17 +299,30 @@ where
             let Some(oldest) = oldest else { break };
             inner.entries.remove(&oldest);
         }
-        // What is past its time is wiped even where nobody asks for anything any more.
-        let cache = Arc::downgrade(self);
-        let wait = self.times.hard + self.times.stale + Duration::from_secs(1);
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                tokio::time::sleep(wait).await;
-                if let Some(cache) = cache.upgrade() {
-                    cache.sweep(&mut cache.lock());
-                }
-            });
+        if !inner.swept {
+            inner.swept = true;
+            self.keep_sweeping();
         }
+    }
+
+    /// Wipes what is past its time even where nobody asks for anything any more: at the latest when a
+    /// quarter of that time and a second more have passed.
+    fn keep_sweeping(self: &Arc<Self>) {
+        let cache = Arc::downgrade(self);
+        let pause = (self.times.hard + self.times.stale) / 4 + Duration::from_secs(1);
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            loop {
+                tokio::time::sleep(pause).await;
+                let Some(cache) = cache.upgrade() else { return };
+                let mut inner = cache.lock();
+                cache.sweep(&mut inner);
+                if inner.entries.is_empty() {
+                    inner.swept = false;
+                    return;
+                }
+            }
+        });
     }
 
     fn sweep(&self, inner: &mut Inner<K, V>) {

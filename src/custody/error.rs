@@ -158,7 +158,7 @@ pub(super) fn key_error(error: &Arc<VaultError>) -> KeyError {
 
 fn listed(failures: &[WrapError]) -> String {
     if failures.is_empty() {
-        return "none of the ring's roots was supplied".to_owned();
+        return "none of the roots that were supplied has a wrap of it".to_owned();
     }
     failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

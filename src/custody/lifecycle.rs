@@ -29,7 +29,7 @@ impl KeyVault {
         for root in &self.shared.roots {
             let slot = NewSlot::new(SlotKind::Root);
             let verified = root.can_unwrap().then(|| self.now_ms());
-            slot.add_to(&mut draft.manifest, root.root(), verified);
+            slot.put_in(&mut draft.manifest, root.root(), verified);
         }
         self.add_key(&mut draft, Purpose::Data, KeyState::Primary).await?;
         self.add_key(&mut draft, Purpose::Index, KeyState::Primary).await?;

@@ -42,10 +42,16 @@ impl NewSlot {
         self
     }
 
-    pub(super) fn add_to(self, manifest: &mut Manifest, root: &str, verified_ms: Option<u64>) -> u32 {
+    /// Adds the slot of a root, or changes the one that is there: returns its number.
+    pub(super) fn put_in(self, manifest: &mut Manifest, root: &str, verified_ms: Option<u64>) -> u32 {
+        let Self { kind, name, attachment } = self;
+        if let Some(slot) = manifest.slots.iter_mut().find(|slot| slot.root == root) {
+            let verified_ms = verified_ms.or(slot.verified_ms);
+            *slot = Slot { id: slot.id, kind, name, root: slot.root.clone(), verified_ms, attachment };
+            return slot.id;
+        }
         let id = manifest.next_slot;
         manifest.next_slot = id.saturating_add(1);
-        let Self { kind, name, attachment } = self;
         manifest.slots.push(Slot { id, kind, name, root: root.to_owned(), verified_ms, attachment });
         id
     }
@@ -53,7 +59,8 @@ impl NewSlot {
 
 impl KeyVault {
     /// Adds a slot: wraps every live key under its root as well. Data is not touched. A root that can
-    /// unwrap is proved at once, and the slot is marked as verified. Returns the slot's number.
+    /// unwrap is proved at once, and the slot is marked as verified. A root that has a slot already keeps
+    /// it: it is wrapped to anew, and takes the new name, kind and attachment. Returns the slot's number.
     ///
     /// # Errors
     /// The root does not wrap, or the roots at hand do not open every key; a conflict where someone else
@@ -170,16 +177,16 @@ impl KeyVault {
     ) -> Result<(Draft, Vec<u32>), VaultError> {
         let mut draft = self.change(authority, scope).await?;
         let Some(ring) = draft.base().cloned() else { return Ok((draft, Vec::new())) };
-        for slot in remove {
-            if ring.manifest.slots.iter().all(|known| known.id != *slot) {
-                return Err(VaultError::SlotUnknown { scope: scope.clone(), slot: *slot });
-            }
+        // Numbers are never given twice: a lower one that is not listed was removed before.
+        if let Some(slot) = remove.iter().find(|slot| **slot >= ring.manifest.next_slot) {
+            return Err(VaultError::SlotUnknown { scope: scope.clone(), slot: *slot });
         }
         draft.manifest.slots.retain(|slot| !remove.contains(&slot.id));
         let staying = draft.manifest.slots.clone();
         let mut writers = Vec::new();
         if renew {
-            for slot in &staying {
+            let known = |slot: &&Slot| add.iter().all(|(root, _)| root.root() != slot.root);
+            for slot in staying.iter().filter(known) {
                 writers.push((slot.id, self.shared.wrapper(slot)?));
             }
         }
@@ -187,7 +194,7 @@ impl KeyVault {
         for (root, slot) in add {
             // Wrapped and opened again below; where that fails, nothing is stored.
             let verified = root.can_unwrap().then(|| self.now_ms());
-            let id = slot.add_to(&mut draft.manifest, root.root(), verified);
+            let id = slot.put_in(&mut draft.manifest, root.root(), verified);
             added.push(id);
             writers.push((id, root));
         }

@@ -6,15 +6,29 @@
 
 #[cfg(feature = "age")]
 mod age;
+#[cfg(any(feature = "gcp-kms", feature = "vault"))]
+mod attempt;
+#[cfg(feature = "gcp-kms")]
+mod gcp_kms;
 mod local;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 #[cfg(feature = "testing")]
 mod scripted;
+#[cfg(feature = "vault")]
+mod vault;
 
 #[cfg(feature = "age")]
 pub use age::{AgeIdentity, AgePassphrase, AgeRecipient};
+#[cfg(feature = "gcp-kms")]
+pub use gcp_kms::{GcpKms, GcpKmsRoot, KmsClient};
 pub use local::LocalRoot;
+#[cfg(feature = "pkcs11")]
+pub use pkcs11::{Pkcs11Key, Pkcs11Root};
 #[cfg(feature = "testing")]
 pub use scripted::{Calls, Fault, ScriptedRoot, ScriptedService};
+#[cfg(feature = "vault")]
+pub use vault::{TransitKey, VaultTransit};
 
 use std::fmt;
 

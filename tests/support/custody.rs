@@ -146,7 +146,10 @@ impl KeyWrapper for Service {
 
 /// Records in memory that a test reads and writes as whoever operates the vault would.
 #[derive(Clone, Default)]
-pub struct Held(pub Arc<Mutex<HashMap<Scope, (StoredManifest, HashMap<KeyId, Wraps>)>>>, pub Arc<AtomicU64>);
+pub struct Held(pub Arc<Mutex<HashMap<Scope, Ring>>>, pub Arc<AtomicU64>);
+
+/// A manifest, and the wraps of each key.
+pub type Ring = (StoredManifest, HashMap<KeyId, Wraps>);
 
 impl Held {
     pub fn reads(&self) -> u64 {

@@ -18,7 +18,7 @@ pub enum Fault {
     Unavailable,
     /// [`WrapError::Denied`].
     Denied,
-    /// [`WrapError::Unusable`], as a root says that checks its service's checksums.
+    /// [`WrapError::Unavailable`], as of a root whose service sent another checksum than its answer's.
     WrongChecksum,
     /// A true answer, late.
     Slow(Duration),
@@ -146,9 +146,10 @@ impl ScriptedRoot {
         match fault {
             Some(Fault::Unavailable) => Err(WrapError::Unavailable { root, reason, source: None }),
             Some(Fault::Denied) => Err(WrapError::Denied { root, reason }),
-            Some(Fault::WrongChecksum) => Err(WrapError::Unusable {
+            Some(Fault::WrongChecksum) => Err(WrapError::Unavailable {
                 root,
                 reason: "its answer does not have the checksum that it names".to_owned(),
+                source: None,
             }),
             Some(Fault::Slow(delay)) => {
                 tokio::time::sleep(delay).await;
