@@ -23,3 +23,10 @@ struct Tenants;
 
 #[doc = include_str!("../docs/guide/rotation.md")]
 struct Rotation;
+
+#[cfg(feature = "age")]
+#[doc = include_str!("../docs/guide/recovery.md")]
+struct Recovery;
+
+#[doc = include_str!("../docs/guide/incidents.md")]
+struct Incidents;

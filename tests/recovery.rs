@@ -353,6 +353,13 @@ async fn a_device_is_approved_by_its_fingerprint_only() {
     assert_eq!(admin.approve_device(authority, &sent, &typed).await.unwrap(), slot, "twice is once");
     let taken = admin.approve_device(authority, &exchanged, &exchanged.fingerprint()).await;
     assert!(matches!(taken, Err(RecoveryError::DeviceNameTaken { .. })));
+    // The recipient of a recovery code, which anyone can read in the vault, takes no slot over.
+    world.codes(1).await;
+    let code = admin.slots(acme, SlotKind::RecoveryCode).await.unwrap().remove(0);
+    let recipient = code.root.strip_prefix("age:").unwrap().parse().unwrap();
+    let taking = DeviceRequest::new(&recipient, "phone", acme, authority.key()).unwrap();
+    let refused = admin.approve_device(authority, &taking, &taking.fingerprint()).await;
+    assert!(matches!(refused, Err(RecoveryError::RecipientTaken { kind: SlotKind::RecoveryCode })));
     let devices = admin.slots(acme, SlotKind::Device).await.unwrap();
     assert_eq!(devices.len(), 1);
     assert_eq!(
@@ -520,7 +527,9 @@ async fn nothing_is_sealed_before_it_can_be_recovered() {
     assert_eq!(policy().missing(&admin.manifest(acme).await.unwrap()), []);
 
     // A code that is used up later does not stop this service; a new one is told.
+    let sealed_with = admin.ring(acme).await.unwrap().primary().id();
     admin.recover_with_code(authority, acme, &codes[0], Vec::new(), &[]).await.unwrap();
+    assert_ne!(admin.ring(acme).await.unwrap().primary().id(), sealed_with);
     repository.create(&customer("bob")).await.unwrap();
     let fresh = world.customers(Arc::new(world.admin().guarded_by(policy())));
     assert!(refused(&fresh).await.contains("1 verified"));

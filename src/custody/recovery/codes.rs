@@ -147,7 +147,7 @@ impl KeyVault {
         remove.push(slot.id);
         let (mut draft, _) = opening.reslotted(authority, scope, new, &remove, false).await?;
         opening.renew_data_key(&mut draft).await?;
-        opening.commit(authority, draft).await?;
+        recovered.commit(authority, draft).await?;
         Ok(recovered)
     }
 

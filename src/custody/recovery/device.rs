@@ -137,12 +137,12 @@ impl KeyVault {
     /// full recipient and its name, to the ring of the scope that it asked for. Typing is forgiven case,
     /// dashes and `O` for 0. The slot is verified once the device has opened the ring and says so:
     /// [`verify`](Self::verify) there, [`mark_verified`](Self::mark_verified) here. Called again for the
-    /// same device, it does nothing. Returns the slot's number.
+    /// same device, it does nothing; under another name, it renames. Returns the slot's number.
     ///
     /// # Errors
     /// [`RecoveryError::Fingerprint`] for any other fingerprint;
-    /// [`RecoveryError::RequestForOtherAuthority`]; [`RecoveryError::DeviceNameTaken`]; as
-    /// [`add_slot`](Self::add_slot).
+    /// [`RecoveryError::RequestForOtherAuthority`]; [`RecoveryError::DeviceNameTaken`];
+    /// [`RecoveryError::RecipientTaken`]; as [`add_slot`](Self::add_slot).
     pub async fn approve_device(
         &self,
         authority: &Authority,
@@ -157,12 +157,20 @@ impl KeyVault {
         if request.authority != authority.key() {
             return Err(RecoveryError::RequestForOtherAuthority);
         }
-        let devices = self.slots(&request.scope, SlotKind::Device).await?;
-        if let Some(slot) = devices.iter().find(|slot| slot.name == request.name) {
-            if slot.root == request.recipient.root() {
-                return Ok(slot.id);
+        let slots = self.manifest(&request.scope).await?.slots;
+        for slot in &slots {
+            let same = slot.root == request.recipient.root();
+            match slot.kind {
+                SlotKind::Device if slot.name == request.name && same => return Ok(slot.id),
+                SlotKind::Device if slot.name == request.name => {
+                    return Err(RecoveryError::DeviceNameTaken { name: request.name.clone() });
+                }
+                // It would take the place of that slot.
+                kind if same && kind != SlotKind::Device => {
+                    return Err(RecoveryError::RecipientTaken { kind });
+                }
+                _ => {}
             }
-            return Err(RecoveryError::DeviceNameTaken { name: request.name.clone() });
         }
         let slot = NewSlot::new(SlotKind::Device).named(request.name.as_str());
         let recipient = Arc::new(request.recipient.clone());

@@ -1,6 +1,7 @@
 //! Why a recovery, or its preparation, did not go through.
 
 use super::super::error::VaultError;
+use super::super::manifest::SlotKind;
 use super::code::CodeError;
 use super::share::ShareError;
 use crate::bytes::Scope;
@@ -57,6 +58,12 @@ pub enum RecoveryError {
     DeviceNameTaken {
         /// The name.
         name: String,
+    },
+    /// The recipient is that of a slot of another kind.
+    #[error("the device asks with the recipient of a {kind} slot: no device of its own made this request")]
+    RecipientTaken {
+        /// The slot's kind.
+        kind: SlotKind,
     },
     /// The request was made for another vault's authority.
     #[error("the device trusts another authority than this vault's: give it this vault's authority key")]
