@@ -37,6 +37,7 @@
 //!   from elsewhere opens with [`Companion::open_at`].
 //! * [`DataKey`]s stand in a [`KeyRing`], one for each [`Scope`] (tenant); a [`KeyProvider`] is wherever
 //!   rings come from.
+//! * [`custody`] keeps rings in a vault, wrapped under roots that the customer manages, and changes them.
 //! * [`store`] has Cloud Firestore, memory for tests, and the trait that both implement.
 //!
 //! A sealed value is bound to its [`Location`] and its field, and opens nowhere else. Clear fields are

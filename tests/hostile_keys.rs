@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fireseal::custody::{
-    Authority, KeyVault, MAX_MANIFEST_BYTES, MAX_WRAP_BYTES, NewSlot, SlotKind, VaultError,
+    Authority, KeyVault, MAX_MANIFEST_BYTES, MAX_WRAP_BYTES, ManifestError, NewSlot, SlotKind, VaultError,
 };
 use fireseal::store::{Fields, MemoryStore, Store, Value, ValueType, Write, WriteKind};
 use fireseal::{
@@ -179,6 +179,8 @@ async fn manifests(table: &mut Table) {
     for (case, record) in cases {
         scene.set_record(record);
         table.refused(case, scene.reader(), acme).await;
+        let refused = scene.reader().manifest(acme).await;
+        assert!(matches!(refused, Err(VaultError::Manifest { .. })), "{case}: {refused:?}");
     }
     assert_eq!(scene.service.calls(), calls, "a root was asked for a ring that is refused");
     scene.set_record(record);
@@ -224,6 +226,9 @@ async fn epochs(table: &mut Table) {
         reader.manifest(acme).await.unwrap();
         scene.set_ring(old);
         let (start, refused) = (Instant::now(), reader.manifest(acme).await);
+        let error = refused.as_ref().unwrap_err();
+        let VaultError::Manifest { source, .. } = error else { panic!("{error}") };
+        assert_eq!(*source, ManifestError::RolledBack { found: epoch as u64 + 1, least: 3 });
         let case = format!("epoch {} after epoch 3 was seen", epoch + 1);
         table.line(&case, 1, usize::from(refused.is_ok()), &refused.unwrap_err().to_string(), start);
         let floored = scene.reader().with_floor(acme.clone(), 3);

@@ -219,6 +219,12 @@ async fn during_an_outage_old_keys_open_only_where_that_was_asked_for() {
     scene.clock.move_by(TIMES().hard);
     assert_eq!(scene.works(&plain, key).await, (false, false));
     assert_eq!(scene.works(&stale, key).await, (false, true));
+    // Only one call in each pause waits for the root.
+    let calls = scene.service.unwraps();
+    for _ in 0..20 {
+        stale.keys(&[(scene.acme.clone(), key)]).await.unwrap();
+    }
+    assert_eq!(scene.service.unwraps(), calls);
     scene.clock.move_by(hour - TICK);
     assert_eq!(scene.works(&stale, key).await, (false, true));
     scene.clock.move_by(TICK);
@@ -304,6 +310,20 @@ async fn what_is_kept_is_bounded_and_wiped() {
     assert_eq!(vault.opened_keys(), 2);
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(vault.opened_keys(), 0);
+}
+
+/// A load that its runtime took along does not stand in the way of the next one.
+#[test]
+fn a_runtime_that_ends_leaves_no_load_behind() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let mut scene = first.block_on(Scene::new());
+    scene.service.slow = Duration::from_millis(300);
+    let vault = scene.vault();
+    let waits = async { tokio::time::timeout(Duration::from_millis(50), vault.ring(&scene.acme)).await };
+    assert!(first.block_on(waits).is_err());
+    drop(first);
+    second.block_on(async { vault.ring(&scene.acme).await.unwrap() });
 }
 
 #[test]

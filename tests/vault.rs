@@ -10,12 +10,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use fireseal::custody::{
-    Authority, FileRecords, KeyState, KeyVault, NewSlot, RecordsError, SlotKind, StoreRecords, VaultError,
+    Authority, Change, FileRecords, KeyState, KeyVault, NewSlot, Records, RecordsError, SlotKind,
+    StoreRecords, StoredManifest, VaultError, Wraps,
 };
-use fireseal::store::{FirestoreStore, MemoryStore};
+use fireseal::store::{FirestoreStore, MemoryStore, StoreError};
 use fireseal::{
-    Cause, CollectionPath, Error, KeyError, KeyLookup, KeyProvider, KeyWrapper, OpenError, Purpose,
+    Cause, CollectionPath, Error, KeyError, KeyId, KeyLookup, KeyProvider, KeyWrapper, OpenError, Purpose,
     Repository, Scope, Sealable,
 };
 use support::{Fault, Held, MovedClock, Service, root, scope};
@@ -313,6 +315,51 @@ async fn a_key_service_that_fails_for_the_moment_is_asked_again() {
     assert_eq!(vault.manifest(&acme).await.unwrap().epoch, 1);
 }
 
+/// Records that apply a change, or not, and then lose the answer.
+struct Lossy {
+    held: Held,
+    applies: bool,
+}
+
+#[async_trait]
+impl Records for Lossy {
+    async fn manifest(&self, scope: &Scope) -> Result<Option<StoredManifest>, RecordsError> {
+        self.held.manifest(scope).await
+    }
+
+    async fn wraps(&self, scope: &Scope, key: &KeyId) -> Result<Option<Wraps>, RecordsError> {
+        self.held.wraps(scope, key).await
+    }
+
+    async fn replace(&self, scope: &Scope, old: Option<&[u8]>, change: Change) -> Result<(), RecordsError> {
+        if self.applies {
+            self.held.replace(scope, old, change).await?;
+        }
+        Err(RecordsError::Store(StoreError::Deadline { seconds: 1 }))
+    }
+}
+
+#[tokio::test]
+async fn a_change_whose_answer_is_lost_is_looked_for() {
+    let (authority, acme) = (Authority::generate().unwrap(), Scope::default());
+    for applies in [true, false] {
+        let held = Held::default();
+        let vault = |records| KeyVault::over(records, "test", authority.key()).with_root(root(1));
+        let lossy = vault(Lossy { held: held.clone(), applies });
+        assert_eq!(lossy.create_scope(&authority, &acme).await.is_ok(), applies);
+        KeyVault::over(held.clone(), "test", authority.key())
+            .with_root(root(1))
+            .create_scope(&authority, &acme)
+            .await
+            .unwrap();
+        match lossy.rotate(&authority, &acme).await {
+            Ok(key) => assert!(applies && lossy.ring(&acme).await.unwrap().primary().id() == key),
+            Err(error) => assert!(!applies && error.is_unavailable(), "{error}"),
+        }
+        assert_eq!(lossy.manifest(&acme).await.unwrap().epoch, 1 + u64::from(applies));
+    }
+}
+
 #[tokio::test]
 async fn a_second_root_opens_while_the_first_one_hangs() {
     let (authority, acme, held) = (Authority::generate().unwrap(), Scope::default(), Held::default());
@@ -344,8 +391,8 @@ async fn the_index_key_rotates_in_phases() {
     assert_eq!(ids().await, [old, new]);
     assert!(matches!(vault.rotate_index(&authority, &acme).await, Err(VaultError::State { .. })));
     let early = vault.promote_index(&authority, &acme, &new).await;
-    assert!(matches!(early, Err(VaultError::TooEarly { seconds: 3_600, .. })), "{early:?}");
-    clock.move_by(Duration::from_secs(3_600));
+    assert!(matches!(early, Err(VaultError::TooEarly { seconds: 3_610, .. })), "{early:?}");
+    clock.move_by(Duration::from_secs(3_610));
     vault.promote_index(&authority, &acme, &new).await.unwrap();
     assert_eq!(ids().await, [new, old]);
     assert_eq!(vault.ring(&acme).await.unwrap().index().unwrap().id(), new);

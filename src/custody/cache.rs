@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
+use tokio::task::JoinHandle;
 
 use super::clock::{Clock, Moment};
 use super::error::VaultError;
@@ -86,8 +87,8 @@ struct Inner<K, V> {
     flights: HashMap<K, (u64, Flight<V>)>,
     /// Counts uses and flights.
     count: u64,
-    /// Whether a task sweeps from time to time.
-    swept: bool,
+    /// The task that sweeps from time to time.
+    sweeper: Option<JoinHandle<()>>,
 }
 
 struct Entry<V> {
@@ -127,7 +128,7 @@ where
         clock: Arc<dyn Clock>,
         counters: Arc<Counters>,
     ) -> Arc<Self> {
-        let inner = Inner { entries: HashMap::new(), flights: HashMap::new(), count: 0, swept: false };
+        let inner = Inner { entries: HashMap::new(), flights: HashMap::new(), count: 0, sweeper: None };
         Arc::new(Self { name, times, capacity, clock, counters, inner: Mutex::new(inner) })
     }
 
@@ -160,12 +161,27 @@ where
                 count(&self.counters.hits);
                 return Ok(value);
             }
+            // During an outage not everyone waits for a deadline of their own.
+            let failed_just_now = |entry: &&Entry<V>| {
+                entry.tried.age(now) < self.times.pause
+                    && entry.loaded.age(now) < self.times.hard + self.times.stale
+            };
+            if stale_too
+                && !inner.flights.contains_key(key)
+                && let Some(entry) = inner.entries.get(key).filter(failed_just_now)
+            {
+                count(&self.counters.hits);
+                return Ok(entry.value.clone());
+            }
             count(&self.counters.misses);
             self.join(&mut inner, key, now, load)
         };
         match flight.await {
-            Err(error) if stale_too && error.is_unavailable() => self.stale(key).ok_or(error),
-            outcome => outcome,
+            Err(error) if stale_too && error.is_unavailable() => {
+                let outcome = self.stale(key).ok_or(error);
+                self.unless_stopped(key, outcome)
+            }
+            outcome => self.unless_stopped(key, outcome),
         }
     }
 
@@ -188,7 +204,18 @@ where
             count(&self.counters.misses);
             self.join(&mut inner, key, now, load)
         };
-        flight.await
+        let outcome = flight.await;
+        self.unless_stopped(key, outcome)
+    }
+
+    /// A load whose task never ran is under way no longer.
+    fn unless_stopped(&self, key: &K, outcome: Outcome<V>) -> Outcome<V> {
+        if let Err(error) = &outcome
+            && matches!(**error, VaultError::Stopped)
+        {
+            self.lock().flights.remove(key);
+        }
+        outcome
     }
 
     /// Puts in what is known for certain; loads under way no longer count.
@@ -257,8 +284,10 @@ where
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return std::future::ready(Err(Arc::new(VaultError::Stopped))).boxed().shared();
         };
-        let landing = Landing { cache: Arc::clone(self), key: key.clone(), number };
+        let (cache, name) = (Arc::clone(self), key.clone());
         let task = runtime.spawn(async move {
+            // Made here: a runtime that shuts down drops this at once, while the lock is held.
+            let landing = Landing { cache, key: name, number };
             let outcome = load.await.map_err(Arc::new);
             landing.cache.land(&landing.key, number, now, &outcome);
             drop(landing);
@@ -299,30 +328,24 @@ where
             let Some(oldest) = oldest else { break };
             inner.entries.remove(&oldest);
         }
-        if !inner.swept {
-            inner.swept = true;
-            self.keep_sweeping();
+        if inner.sweeper.as_ref().is_none_or(JoinHandle::is_finished) {
+            inner.sweeper = self.keep_sweeping();
         }
     }
 
     /// Wipes what is past its time even where nobody asks for anything any more: at the latest when a
     /// quarter of that time and a second more have passed.
-    fn keep_sweeping(self: &Arc<Self>) {
+    fn keep_sweeping(self: &Arc<Self>) -> Option<JoinHandle<()>> {
         let cache = Arc::downgrade(self);
         let pause = (self.times.hard + self.times.stale) / 4 + Duration::from_secs(1);
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        runtime.spawn(async move {
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
+        Some(runtime.spawn(async move {
             loop {
                 tokio::time::sleep(pause).await;
                 let Some(cache) = cache.upgrade() else { return };
-                let mut inner = cache.lock();
-                cache.sweep(&mut inner);
-                if inner.entries.is_empty() {
-                    inner.swept = false;
-                    return;
-                }
+                cache.sweep(&mut cache.lock());
             }
-        });
+        }))
     }
 
     fn sweep(&self, inner: &mut Inner<K, V>) {

@@ -150,9 +150,11 @@ impl KeyVault {
         Ok(new)
     }
 
-    /// How long a process may go on with what it loaded: the hard time to live, in milliseconds. The
-    /// services' vaults must be configured with no longer one than the administrator's.
+    /// How long a process may go on with what it loaded before a change: the hard time to live, and the
+    /// deadline within which the change was stored. In milliseconds. The services' vaults must be
+    /// configured with no longer ones than the administrator's.
     pub(super) fn longest_cached_ms(&self) -> u64 {
-        u64::try_from(self.shared.lifetimes.hard.as_millis()).unwrap_or(u64::MAX)
+        let longest = self.shared.lifetimes.hard + self.shared.lifetimes.deadline;
+        u64::try_from(longest.as_millis()).unwrap_or(u64::MAX)
     }
 }

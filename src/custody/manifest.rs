@@ -390,3 +390,102 @@ impl Manifest {
 pub(super) fn record_hash(record: &[u8]) -> [u8; 32] {
     Sha256::digest(record).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        let key =
+            |id, purpose, state| KeyEntry { id: KeyId::from_bytes([id; 32]), purpose, state, since_ms: 5 };
+        let slot = |id, root: &str| Slot {
+            id,
+            kind: SlotKind::Device,
+            name: "téléphone".to_owned(),
+            root: root.to_owned(),
+            verified_ms: (id == 0).then_some(7),
+            attachment: vec![1, 2, 3],
+        };
+        Manifest {
+            vault: "production".to_owned(),
+            scope: Scope::default(),
+            epoch: 3,
+            previous: [9; 32],
+            signed_ms: 6,
+            keys: vec![
+                key(1, Purpose::Data, KeyState::Primary),
+                key(2, Purpose::Data, KeyState::Destroyed),
+                key(3, Purpose::Index, KeyState::Primary),
+            ],
+            slots: vec![slot(0, "local:a"), slot(4, "age:b")],
+            next_slot: 5,
+        }
+    }
+
+    fn authority() -> Authority {
+        let text =
+            "fireseal-authority-secret-v1:0101010101010101010101010101010101010101010101010101010101010101:";
+        let checksum = &Sha256::digest(text.trim_end_matches(':'))[..4];
+        let hex: String = checksum.iter().map(|byte| format!("{byte:02x}")).collect();
+        Authority::parse(&format!("{text}{hex}")).expect("an authority")
+    }
+
+    #[test]
+    fn a_signed_manifest_comes_back_and_its_bytes_do_not_change() {
+        let authority = authority();
+        let record = manifest().sign(&authority).expect("consistent");
+        let opened = Manifest::open(&record, &authority.key(), "production", &Scope::default());
+        assert_eq!(opened.expect("ours"), manifest());
+        let hash: String = record_hash(&record).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            (record.len(), hash.as_str()),
+            (403, "56e2b733561cc7d754d3ba79b1488b0773a297451848903e6dac9067ad822ac2")
+        );
+    }
+
+    /// Not even the authority signs these; had another program signed them, they would not open.
+    #[test]
+    fn manifests_that_contradict_themselves_are_neither_signed_nor_opened() {
+        let authority = authority();
+        let wrong: [fn(&mut Manifest); 16] = [
+            |manifest| manifest.epoch = 0,
+            |manifest| manifest.keys[1].id = manifest.keys[0].id,
+            |manifest| manifest.keys[2].id = manifest.keys[0].id,
+            |manifest| manifest.keys[1].state = KeyState::Primary,
+            |manifest| manifest.keys[0].state = KeyState::Active,
+            |manifest| {
+                let id = KeyId::from_bytes([7; 32]);
+                manifest.keys.push(KeyEntry { id, ..manifest.keys[2].clone() });
+            },
+            |manifest| manifest.slots[1].id = 0,
+            |manifest| manifest.slots[1].id = 5,
+            |manifest| manifest.slots[1].root = manifest.slots[0].root.clone(),
+            |manifest| manifest.slots.clear(),
+            |manifest| manifest.slots[0].name = "x".repeat(MAX_NAME_BYTES + 1),
+            |manifest| manifest.slots[0].root = "x".repeat(MAX_NAME_BYTES + 1),
+            |manifest| manifest.vault = "x".repeat(MAX_NAME_BYTES + 1),
+            |manifest| manifest.slots[0].attachment = vec![0; MAX_ATTACHMENT_BYTES + 1],
+            |manifest| fill(manifest, MAX_LIVE_KEYS, KeyState::Active),
+            |manifest| fill(manifest, MAX_KEYS, KeyState::Destroyed),
+        ];
+        for (at, wrong) in wrong.into_iter().enumerate() {
+            let mut manifest = manifest();
+            wrong(&mut manifest);
+            assert!(manifest.sign(&authority).is_err(), "{at}");
+            let mut record = manifest.encode();
+            let signature = authority.sign(&record);
+            record.extend_from_slice(&signature);
+            let opened = Manifest::open(&record, &authority.key(), &manifest.vault, &manifest.scope);
+            assert!(opened.is_err(), "{at}");
+        }
+    }
+
+    fn fill(manifest: &mut Manifest, count: usize, state: KeyState) {
+        for number in 0..count {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&(number as u64 + 1_000).to_be_bytes());
+            let key = KeyEntry { id: KeyId::from_bytes(id), purpose: Purpose::Data, state, since_ms: 0 };
+            manifest.keys.push(key);
+        }
+    }
+}
