@@ -38,6 +38,7 @@ mod lifecycle;
 mod manifest;
 mod open;
 mod records;
+mod recovery;
 mod retire;
 mod slots;
 mod vault;
@@ -56,6 +57,12 @@ pub use records::{
     Change, FileRecords, MAX_FILE_BYTES, MAX_WRAP_BYTES, Records, RecordsError, StoreRecords, StoredManifest,
     Wraps,
 };
+#[cfg(feature = "age")]
+pub use recovery::{
+    BackupKey, CodeError, DeviceRequest, MAX_CODES, RecoveryCode, RecoveryError, Share, ShareError,
+    combine_shares, split_identity,
+};
+pub use recovery::{GuardedVault, Missing, RecoveryPolicy, Revocation};
 pub use retire::{RETIRE_SETTLE, Retirement};
 pub use slots::NewSlot;
 pub use vault::{KeyVault, Lifetimes};

@@ -33,3 +33,10 @@ struct Services;
 #[cfg(feature = "nats")]
 #[doc = include_str!("../docs/guide/streams.md")]
 struct Streams;
+
+#[cfg(feature = "age")]
+#[doc = include_str!("../docs/guide/recovery.md")]
+struct Recovery;
+
+#[doc = include_str!("../docs/guide/incidents.md")]
+struct Incidents;

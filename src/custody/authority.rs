@@ -91,10 +91,13 @@ impl AuthorityKey {
     /// # Errors
     /// [`AuthorityError`]: the text is something else, or has a typo.
     pub fn parse(text: &str) -> Result<Self, AuthorityError> {
-        let bytes = decode(PUBLIC_LABEL, text)?;
-        let key = VerifyingKey::from_bytes(&bytes).map_err(|_| AuthorityError::NotAKey)?;
+        Self::from_bytes(&*decode(PUBLIC_LABEL, text)?).ok_or(AuthorityError::NotAKey)
+    }
+
+    /// The key with these 32 bytes, if they are one.
+    pub(super) fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
         // A key of small order verifies signatures that nobody made.
-        if key.is_weak() { Err(AuthorityError::NotAKey) } else { Ok(Self(key)) }
+        VerifyingKey::from_bytes(bytes).ok().filter(|key| !key.is_weak()).map(Self)
     }
 
     /// The 32 bytes of the Ed25519 public key.

@@ -12,6 +12,7 @@ use super::cache::count;
 use super::error::VaultError;
 use super::manifest::{KeyEntry, KeyState, Manifest, ManifestError, record_hash};
 use super::records::{RecordsError, StoredManifest};
+use super::recovery::recipient_of;
 use super::vault::Shared;
 use crate::bytes::{KeyId, Scope};
 use crate::keys::{Binding, DataKey, IndexKey, KeyWrapper, Purpose, WrapError, unwrap_key, wrap_key};
@@ -158,6 +159,7 @@ impl Shared {
         let supplied = self.roots.iter().find(|root| root.root() == slot.root).cloned();
         let made =
             || self.recipients.as_ref().and_then(|make| make(slot)).filter(|made| made.root() == slot.root);
+        let made = || made().or_else(|| recipient_of(slot));
         supplied.or_else(made).ok_or_else(|| VaultError::MissingRoot { root: slot.root.clone() })
     }
 

@@ -161,8 +161,22 @@ impl KeyVault {
         remove: &[u32],
         renew: bool,
     ) -> Result<Vec<u32>, VaultError> {
+        let (draft, added) = self.reslotted(authority, scope, add, remove, renew).await?;
+        self.commit(authority, draft).await?;
+        Ok(added)
+    }
+
+    /// The ring with other slots, not yet stored, and the numbers of those that were added.
+    pub(super) async fn reslotted(
+        &self,
+        authority: &Authority,
+        scope: &Scope,
+        add: Vec<(Arc<dyn KeyWrapper>, NewSlot)>,
+        remove: &[u32],
+        renew: bool,
+    ) -> Result<(Draft, Vec<u32>), VaultError> {
         let mut draft = self.change(authority, scope).await?;
-        let Some(ring) = draft.base().cloned() else { return Ok(Vec::new()) };
+        let Some(ring) = draft.base().cloned() else { return Ok((draft, Vec::new())) };
         // Numbers are never given twice: a lower one that is not listed was removed before.
         if let Some(slot) = remove.iter().find(|slot| **slot >= ring.manifest.next_slot) {
             return Err(VaultError::SlotUnknown { scope: scope.clone(), slot: *slot });
@@ -197,8 +211,7 @@ impl KeyVault {
         if !self.has_usable_slot(&ring, &draft).await {
             return Err(VaultError::LastUsableWrap { scope: scope.clone() });
         }
-        self.commit(authority, draft).await?;
-        Ok(added)
+        Ok((draft, added))
     }
 
     async fn wrap_under(

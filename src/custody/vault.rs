@@ -411,7 +411,7 @@ impl KeyVault {
         }
     }
 
-    fn edit(self, change: impl FnOnce(&mut Shared)) -> Self {
+    pub(super) fn edit(self, change: impl FnOnce(&mut Shared)) -> Self {
         let old = &self.shared;
         let mut shared = Shared {
             records: Arc::clone(&old.records),

@@ -76,6 +76,14 @@ pub enum KeyError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Nothing is sealed in the scope before it can be recovered.
+    #[error("nothing is sealed in scope {scope} before it can be recovered: {missing}")]
+    NotRecoverable {
+        /// The scope that was asked for.
+        scope: Scope,
+        /// What is missing, and what to do.
+        missing: String,
+    },
     /// The key service does not answer, or refuses.
     #[error("the key service is unavailable: {reason}")]
     Unavailable {

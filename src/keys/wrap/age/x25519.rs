@@ -56,6 +56,10 @@ impl KeyWrapper for AgeRecipient {
         &self.name
     }
 
+    fn can_unwrap(&self) -> bool {
+        false
+    }
+
     async fn wrap(&self, record: &[u8], _context: &[u8]) -> Result<Vec<u8>, WrapError> {
         encrypt(&self.name, &self.recipient, record)
     }
