@@ -19,7 +19,9 @@ pub use error::{Cause, FieldFailure, OpenError, SealError};
 pub use raw_bytes::RawBytes;
 pub use reveal::{Reveal, missing};
 pub use sealable::{Companion, Document, FieldInfo, Partial, Sealable};
-pub(crate) use sealable::{for_each_slot, key_ids, open_with, partial_with, resolve, reveal, seal_draft};
+pub(crate) use sealable::{
+    for_each_slot, key_ids, open_with, partial_with, resolve, resolve_all, reveal, seal_draft,
+};
 pub(crate) use sealed::Slot;
 pub use sealed::{NotSealed, Sealed};
 pub use walk::{Draft, Visit, Walk};

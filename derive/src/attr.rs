@@ -17,6 +17,8 @@ pub mod serde;
 pub struct Container {
     /// Where documents of this type stand.
     pub collection: Option<LitStr>,
+    /// The clear field that says whose keys seal the document.
+    pub scope: Option<Ident>,
     /// The companion's name, where it is not `Sealed` and the type's own.
     pub sealed: Option<Ident>,
     /// What the companion derives besides.
@@ -47,6 +49,7 @@ pub struct Sensitive {
 impl Container {
     pub fn read(attrs: &[Attribute], errors: &mut Errors) -> Self {
         let mut collection = None;
+        let mut scope = None;
         let mut sealed = None;
         let mut derives = None;
         let mut debug = None;
@@ -61,6 +64,10 @@ impl Container {
                     if path.is_ident(symbol::COLLECTION.name) {
                         if let Some(name) = value::<LitStr>(&meta, &symbol::COLLECTION, errors)? {
                             once(&mut collection, name, path, errors);
+                        }
+                    } else if path.is_ident(symbol::SCOPE.name) {
+                        if let Some(name) = value::<Ident>(&meta, &symbol::SCOPE, errors)? {
+                            once(&mut scope, name, path, errors);
                         }
                     } else if path.is_ident(symbol::SEALED.name) {
                         if let Some(name) = value::<Ident>(&meta, &symbol::SEALED, errors)? {
@@ -92,6 +99,7 @@ impl Container {
         }
         Self {
             collection,
+            scope,
             sealed,
             derives: derives.unwrap_or_default(),
             debug,

@@ -105,6 +105,7 @@ pub fn stub(input: &Input<'_>, errors: &syn::Error) -> TokenStream {
                 const COLLECTION: &'static str = "";
                 const ID_FIELD: &'static str = "";
                 const FIELDS: &'static [#krate::FieldInfo] = &[];
+                const FLATTENED: bool = false;
                 fn id(&self) -> &str {
                     ::core::unimplemented!()
                 }

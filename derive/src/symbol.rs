@@ -9,6 +9,7 @@ pub struct Word {
 }
 
 pub const COLLECTION: Word = Word { name: "collection", usage: "collection = \"customers\"" };
+pub const SCOPE: Word = Word { name: "scope", usage: "scope = tenant_id" };
 pub const SEALED: Word = Word { name: "sealed", usage: "sealed = Name" };
 pub const DERIVE: Word = Word { name: "derive", usage: "derive(PartialEq)" };
 pub const DEBUG: Word = Word { name: "debug", usage: "debug" };
@@ -16,7 +17,7 @@ pub const ZEROIZE: Word = Word { name: "zeroize", usage: "zeroize" };
 pub const CRATE: Word = Word { name: "crate", usage: "crate = path" };
 
 /// `#[sealable(..)]` on a struct or enum.
-pub const CONTAINER: &[Word] = &[COLLECTION, SEALED, DERIVE, DEBUG, ZEROIZE, CRATE];
+pub const CONTAINER: &[Word] = &[COLLECTION, SCOPE, SEALED, DERIVE, DEBUG, ZEROIZE, CRATE];
 
 pub const ID: Word = Word { name: "id", usage: "id" };
 pub const NESTED: Word = Word { name: "nested", usage: "nested" };

@@ -71,16 +71,15 @@ impl<T: Document> Collection<T> {
         &self.path
     }
 
-    pub(super) fn scope(&self) -> &Scope {
-        &self.scope
-    }
-
     pub(super) fn store(&self) -> &dyn Store {
         &*self.store
     }
 
-    pub(super) fn location(&self, id: &str) -> Result<Location, LocationError> {
-        let location = Location::new(self.path.document(id)?).with_scope(self.scope.clone());
+    /// Where the document with this id stands: under the scope that the document names, or else the
+    /// repository's.
+    pub(super) fn location(&self, id: &str, scope: Option<&str>) -> Result<Location, LocationError> {
+        let scope = scope.map_or_else(|| Ok(self.scope.clone()), Scope::new)?;
+        let location = Location::new(self.path.document(id)?).with_scope(scope);
         match &self.realm {
             Some(realm) => location.with_realm(realm.clone()),
             None => Ok(location),
@@ -124,8 +123,8 @@ impl<T: Document> Collection<T> {
 
     /// The companion of a document that was read, with the location that was asked for.
     pub(super) fn companion(&self, document: RawDocument) -> Result<Stored<T::Sealed>, Error> {
-        let location = self.location(document.path.id())?;
         let sealed = decode_companion::<T>(&document)?;
+        let location = self.location(document.path.id(), T::sealed_scope(&sealed))?;
         if T::sealed_id(&sealed) != document.path.id() {
             return Err(Error::OtherId { document: document.path, field: T::ID_FIELD });
         }

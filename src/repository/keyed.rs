@@ -1,6 +1,5 @@
 //! The repository with keys: writes seal, reads open.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use super::stored::Stored;
 use crate::bytes::{DocumentPath, KeyId, LocationError, Scope};
 use crate::error::Error;
 use crate::keys::{KeyLookup, KeyProvider};
-use crate::seal::{Document, Partial, PlaintextWindow, key_ids, open_with, resolve};
+use crate::seal::{Document, Partial, PlaintextWindow, key_ids, open_with, resolve_all};
 use crate::store::{FieldMask, Fields, Precondition, Store, Time, WriteKind};
 
 /// How often [`Repository::modify`] reads and tries again when others write in between.
@@ -210,7 +209,7 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
     /// # Errors
     /// A conflict if the document has changed or gone since it was read.
     pub async fn save(&self, stored: &mut Stored<T>) -> Result<(), Error> {
-        let ring = self.keys.ring(self.collection.scope()).await?;
+        let ring = self.keys.ring(stored.location().scope()).await?;
         let sealed = stored.seal(stored.location(), &ring).map_err(|source| unsealed(stored, source))?;
         save::<T, _>(&self.collection, stored, sealed).await
     }
@@ -221,7 +220,7 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
     /// # Errors
     /// A conflict if the document has changed or gone since it was read.
     pub async fn save_partial(&self, stored: &mut Stored<Partial<T>>) -> Result<(), Error> {
-        let ring = self.keys.ring(self.collection.scope()).await?;
+        let ring = self.keys.ring(stored.location().scope()).await?;
         let sealed =
             T::seal_partial(stored, stored.location(), &ring).map_err(|source| unsealed(stored, source))?;
         save::<T, _>(&self.collection, stored, sealed).await
@@ -289,11 +288,11 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         value: &T,
         precondition: Option<Precondition>,
     ) -> Result<Option<Time>, Error> {
-        let location = self.collection.location(value.id())?;
+        let location = self.collection.location(value.id(), value.scope())?;
         let path = location.document().clone();
         let mut attempt = 1;
         loop {
-            let ring = self.keys.ring(self.collection.scope()).await?;
+            let ring = self.keys.ring(location.scope()).await?;
             let sealed = value
                 .seal(&location, &ring)
                 .map_err(|source| Error::Seal { document: path.clone(), source })?;
@@ -323,8 +322,8 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
     }
 
     async fn seal(&self, value: &T) -> Result<(DocumentPath, Fields), Error> {
-        let location = self.collection.location(value.id())?;
-        let ring = self.keys.ring(self.collection.scope()).await?;
+        let location = self.collection.location(value.id(), value.scope())?;
+        let ring = self.keys.ring(location.scope()).await?;
         let path = location.document().clone();
         let sealed =
             value.seal(&location, &ring).map_err(|source| Error::Seal { document: path.clone(), source })?;
@@ -346,18 +345,22 @@ struct Opener {
 
 impl Opener {
     async fn open<T: Document>(&self, mut sealed: Vec<Stored<T::Sealed>>) -> Result<Vec<Stored<T>>, Error> {
-        let Some(scope) = sealed.first().map(|stored| stored.location().scope().clone()) else {
-            return Ok(Vec::new());
-        };
-        let mut ids: Vec<KeyId> = sealed.iter_mut().flat_map(|stored| key_ids::<T>(stored)).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let found: HashMap<KeyId, KeyLookup> = resolve(&*self.keys, &scope, ids).await?;
-        let look_up = |id: &KeyId| found.get(id).cloned().unwrap_or(KeyLookup::Unknown);
+        let mut wanted: Vec<(Scope, KeyId)> = Vec::new();
+        for stored in &mut sealed {
+            let scope = stored.location().scope().clone();
+            wanted.extend(key_ids::<T>(stored).into_iter().map(|id| (scope.clone(), id)));
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        let found = resolve_all(&*self.keys, wanted).await?;
         sealed
             .into_iter()
             .map(|stored| {
                 let opened = stored.try_map(|sealed, location| {
+                    let look_up = |id: &KeyId| {
+                        let key = found.get(&(location.scope().clone(), *id));
+                        key.cloned().unwrap_or(KeyLookup::Unknown)
+                    };
                     open_with::<T>(sealed, location, &look_up, self.window.as_deref())
                 });
                 opened.map_err(Error::from)

@@ -131,7 +131,9 @@ pub(super) async fn save<T: Document, V>(
     sealed: T::Sealed,
 ) -> Result<(), Error> {
     let path = stored.location().document().clone();
-    if *stored.location() != collection.location(path.id())? || T::sealed_id(&sealed) != path.id() {
+    if *stored.location() != collection.location(path.id(), T::sealed_scope(&sealed))?
+        || T::sealed_id(&sealed) != path.id()
+    {
         return Err(Error::OtherId { document: path, field: T::ID_FIELD });
     }
     let fields = carry::<T>(collection, stored.document(), sealed)?;

@@ -140,6 +140,17 @@ pub trait Document: Sealable<Sealed: Companion<Open = Self>> {
 
     /// The document's id, as its companion has it.
     fn sealed_id(sealed: &Self::Sealed) -> &str;
+
+    /// Whose keys seal the document, where one of its clear fields says so. It says who sealed, not who
+    /// may read: that is the path's and the rules' matter.
+    fn scope(&self) -> Option<&str> {
+        None
+    }
+
+    /// The same, as the companion has it.
+    fn sealed_scope(_sealed: &Self::Sealed) -> Option<&str> {
+        None
+    }
 }
 
 /// What is known of a field at the root of a document.
@@ -235,10 +246,19 @@ pub(crate) async fn resolve<K: KeyProvider + ?Sized>(
     scope: &Scope,
     ids: Vec<KeyId>,
 ) -> Result<HashMap<KeyId, KeyLookup>, KeyError> {
-    if ids.is_empty() {
+    let wanted = ids.into_iter().map(|id| (scope.clone(), id)).collect();
+    let found = resolve_all(keys, wanted).await?;
+    Ok(found.into_iter().map(|((_, id), key)| (id, key)).collect())
+}
+
+/// Asks for keys of several scopes in one call.
+pub(crate) async fn resolve_all<K: KeyProvider + ?Sized>(
+    keys: &K,
+    wanted: Vec<(Scope, KeyId)>,
+) -> Result<HashMap<(Scope, KeyId), KeyLookup>, KeyError> {
+    if wanted.is_empty() {
         return Ok(HashMap::new());
     }
-    let wanted: Vec<_> = ids.into_iter().map(|id| (scope.clone(), id)).collect();
     let found = keys.keys(&wanted).await?;
-    Ok(wanted.into_iter().map(|(_, id)| id).zip(found).collect())
+    Ok(wanted.into_iter().zip(found).collect())
 }

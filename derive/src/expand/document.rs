@@ -2,8 +2,8 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::LitStr;
 use syn::spanned::Spanned;
+use syn::{LitStr, Member};
 
 use super::Context;
 use crate::ast::Kind;
@@ -51,6 +51,24 @@ fn document(context: &Context<'_>, clause: &TokenStream) -> Option<TokenStream> 
     });
     let fields = tag.into_iter().chain(fields);
     let flattened = input.fields().any(|field| field.serde.flatten.is_some());
+    let scope = input
+        .attrs
+        .scope
+        .as_ref()
+        .and_then(|scope| input.fields().find(|field| field.member == Member::Named(scope.clone())));
+    let scope = scope.map(|field| {
+        let (member, ty) = (&field.member, &field.ty);
+        let as_str = quote_spanned!(ty.span()=> <#ty as ::core::convert::AsRef<str>>::as_ref);
+        quote! {
+            fn scope(&self) -> ::core::option::Option<&str> {
+                ::core::option::Option::Some(#as_str(&self.#member))
+            }
+
+            fn sealed_scope(__sealed: &Self::Sealed) -> ::core::option::Option<&str> {
+                ::core::option::Option::Some(#as_str(&__sealed.#member))
+            }
+        }
+    });
     Some(quote! {
         #[automatically_derived]
         impl #parameters #krate::Document for #plain #clause {
@@ -66,6 +84,8 @@ fn document(context: &Context<'_>, clause: &TokenStream) -> Option<TokenStream> 
             fn sealed_id(__sealed: &Self::Sealed) -> &str {
                 #as_str(&__sealed.#member)
             }
+
+            #scope
         }
     })
 }

@@ -1,6 +1,6 @@
 //! What a type needs to be a document: named fields, one collection, one id.
 
-use syn::{LitStr, Path};
+use syn::{LitStr, Member, Path};
 
 use crate::ast::{Field, Input, Kind, Style};
 use crate::errors::Errors;
@@ -28,6 +28,7 @@ pub fn check(input: &Input<'_>, errors: &mut Errors) {
             }
         }
     }
+    check_scope(input, errors);
     for (_, second) in ids.iter().skip(1) {
         errors.at(second, "a document has one id; keep one `#[sealable(id)]`");
     }
@@ -39,6 +40,29 @@ pub fn check(input: &Input<'_>, errors: &mut Errors) {
                  but in the document's path, use `#[serde(rename = \"_firestore_id\", skip_serializing)]`",
             );
         }
+    }
+}
+
+fn check_scope(input: &Input<'_>, errors: &mut Errors) {
+    let Some(scope) = &input.attrs.scope else { return };
+    if input.attrs.collection.is_none() {
+        errors.at(
+            scope,
+            "only a document has a scope; name its collection on the struct: \
+             `#[sealable(collection = \"customers\")]`",
+        );
+        return;
+    }
+    match input.fields().find(|field| field.member == Member::Named(scope.clone())) {
+        None => errors.at(scope, "`scope` names a field of the struct, such as `scope = tenant_id`"),
+        Some(field) if field.is_sealed() => errors.at(
+            scope,
+            "the scope must be readable without a key: name a clear text field, neither sensitive nor nested",
+        ),
+        Some(field) if field.serde.unread() || field.serde.unwritten() => {
+            errors.at(scope, "the scope is stored with the document, so serde must not skip its field");
+        }
+        Some(_) => {}
     }
 }
 
@@ -81,7 +105,7 @@ fn broken_rule(id: &str) -> Option<&'static str> {
         Some("it is longer than 1500 bytes")
     } else if id == "." || id == ".." {
         Some("it must not be `.` or `..`")
-    } else if id.len() >= 4 && id.starts_with("__") && id.ends_with("__") {
+    } else if id.len() >= 5 && id.starts_with("__") && id.ends_with("__") {
         Some("names like `__this__` are reserved")
     } else if id.contains('\0') {
         Some("it must not hold U+0000")

@@ -1,0 +1,109 @@
+//! Documents of many tenants in one collection: each is sealed under the ring of the scope that one of
+//! its clear fields names, and one reading opens them all.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+#[macro_use]
+#[path = "support/stores.rs"]
+mod stores;
+
+use std::sync::Arc;
+
+use fireseal::store::{FieldMask, Fields, Store, Value, ValueType, Write, WriteKind};
+use fireseal::{
+    DataKey, DocumentPath, Error, KeyRing, KeyRings, Repository, Scope, Sealable, SealedRepository,
+};
+use futures::TryStreamExt;
+
+type Db = Arc<dyn Store>;
+
+#[derive(Sealable, Clone, PartialEq)]
+#[sealable(collection = "orders", scope = tenant_id, debug)]
+struct Order {
+    #[sealable(id)]
+    id: String,
+    #[serde(rename = "tenant")]
+    tenant_id: String,
+    #[sensitive]
+    total: i64,
+}
+
+fn order(id: &str, tenant: &str) -> Order {
+    Order { id: id.to_owned(), tenant_id: tenant.to_owned(), total: 7 }
+}
+
+fn rings() -> KeyRings {
+    let ring = |id: &str| KeyRing::new(DataKey::generate().unwrap()).with_scope(Scope::new(id).unwrap());
+    ["acme", "other"].map(ring).into_iter().collect()
+}
+
+on_both_stores!(
+    one_reading_opens_the_documents_of_many_tenants,
+    a_document_that_changes_its_tenant_does_not_open,
+    a_tenant_without_a_ring_is_refused,
+    without_a_key_the_location_names_the_tenant,
+);
+
+async fn one_reading_opens_the_documents_of_many_tenants(store: Db) {
+    let orders = Repository::<Order>::new(store, rings());
+    let all = [order("a", "acme"), order("b", "other"), order("c", "acme")];
+    for order in &all {
+        orders.create(order).await.unwrap();
+    }
+    let read = orders.get_many(&["a", "b", "c"]).await.unwrap();
+    let read: Vec<Order> = read.into_iter().map(|stored| stored.unwrap().into_inner()).collect();
+    assert_eq!(read, all);
+    let listed: Vec<_> = orders.list().page_size(2).stream().try_collect().await.unwrap();
+    let scopes: Vec<_> = listed.iter().map(|stored| stored.location().scope().as_str()).collect();
+    assert_eq!(scopes, ["acme", "other", "acme"]);
+    assert_ne!(key(&orders, "a").await, key(&orders, "b").await);
+    assert_eq!(key(&orders, "a").await, key(&orders, "c").await);
+    orders.modify("b", |order| order.total = 8).await.unwrap();
+    assert_eq!(orders.get("b").await.unwrap().unwrap().total, 8);
+}
+
+async fn key(orders: &Repository<Order>, id: &str) -> Vec<u8> {
+    let stored = orders.get_stored(id).await.unwrap().unwrap();
+    match &stored.document().fields["total"].value_type {
+        Some(ValueType::BytesValue(bytes)) => bytes[1..33].to_vec(),
+        other => panic!("not sealed: {other:?}"),
+    }
+}
+
+async fn a_document_that_changes_its_tenant_does_not_open(store: Db) {
+    let orders = Repository::<Order>::new(Arc::clone(&store), rings());
+    orders.create(&order("a", "acme")).await.unwrap();
+    let tenant = Value { value_type: Some(ValueType::StringValue("other".to_owned())) };
+    let kind = WriteKind::Set {
+        fields: Fields::from([("tenant".to_owned(), tenant)]),
+        mask: Some(FieldMask::new(vec![vec!["tenant".to_owned()]])),
+    };
+    let path = DocumentPath::parse("orders/a").unwrap();
+    store.commit(vec![Write { path, kind, precondition: None }]).await.unwrap();
+    assert!(matches!(orders.get("a").await, Err(Error::Open(_))));
+    assert!(matches!(orders.list().page().await, Err(Error::Open(_))));
+}
+
+async fn a_tenant_without_a_ring_is_refused(store: Db) {
+    let orders = Repository::<Order>::new(Arc::clone(&store), rings());
+    assert!(matches!(orders.create(&order("a", "nobody")).await, Err(Error::Keys(_))));
+    assert!(matches!(orders.create(&order("a", "")).await, Err(Error::Location(_))));
+    assert!(!orders.exists("a").await.unwrap());
+    // The field decides, not the repository.
+    let fixed = orders.clone().with_scope(Scope::new("acme").unwrap());
+    fixed.create(&order("b", "other")).await.unwrap();
+    assert_eq!(orders.get("b").await.unwrap(), Some(order("b", "other")));
+    // A document does not move to another tenant by a save.
+    let mut stored = orders.get_stored("b").await.unwrap().unwrap();
+    stored.tenant_id = "acme".to_owned();
+    assert!(orders.save(&mut stored).await.is_err());
+    assert_eq!(orders.get("b").await.unwrap(), Some(order("b", "other")));
+}
+
+async fn without_a_key_the_location_names_the_tenant(store: Db) {
+    let rings = rings();
+    Repository::<Order>::new(Arc::clone(&store), rings.clone()).create(&order("a", "acme")).await.unwrap();
+    let sealed = SealedRepository::<Order>::new(store).get("a").await.unwrap().unwrap();
+    assert_eq!(sealed.location().scope().as_str(), "acme");
+    assert_eq!(sealed.open(&rings).await.unwrap(), order("a", "acme"));
+}
