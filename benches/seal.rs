@@ -134,7 +134,7 @@ fn main() {
     });
     // What is opened is consumed: the copies are made beforehand.
     let mut copies = Vec::new();
-    let mut fill = |copies: &mut Vec<SealedCustomer>| copies.resize(BATCH, sealed.clone());
+    let fill = |copies: &mut Vec<SealedCustomer>| copies.resize(BATCH, sealed.clone());
     let (mut own, mut base) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         fill(&mut copies);

@@ -4,6 +4,7 @@ pub(crate) mod aead;
 pub(crate) mod context;
 pub(crate) mod envelope;
 pub(crate) mod location;
+pub(crate) mod message;
 pub(crate) mod plaintext;
 
 pub use envelope::KeyId;
@@ -11,4 +12,5 @@ pub use location::{
     CollectionPath, DocumentPath, FieldPath, FieldStep, Location, LocationError, MAX_ID_BYTES, Scope,
     check_id,
 };
+pub use message::{Channel, ChannelError, Direction, MessageContext, MessageId, NotAMessageId};
 pub use plaintext::{EncodeError, Format, MAX_DEPTH};

@@ -33,3 +33,11 @@ struct Recovery;
 
 #[doc = include_str!("../docs/guide/incidents.md")]
 struct Incidents;
+
+#[cfg(feature = "grpc")]
+#[doc = include_str!("../docs/guide/services.md")]
+struct Services;
+
+#[cfg(feature = "nats")]
+#[doc = include_str!("../docs/guide/streams.md")]
+struct Streams;

@@ -73,10 +73,22 @@ pub enum Error {
         /// The type's fields.
         known: Vec<&'static str>,
     },
-    /// The elements of an array hold fields that the type does not know, and the array's length has
-    /// changed, so they cannot be put back.
+    /// A sealed field of a companion is not as it was read, and a repository without keys writes none.
+    #[error("{document} was not written: a sealed field is not as it was read; write it with a key")]
+    SealedChanged {
+        /// The document.
+        document: DocumentPath,
+    },
+    /// Plaintext that was not opened stands in another sealed place than it was read from.
+    #[error("{document} was not written: plaintext moved from one sealed place to another; open it first")]
+    PlaintextMoved {
+        /// The document.
+        document: DocumentPath,
+    },
+    /// The elements of an array hold fields that the type does not know, or plaintext in sealed places,
+    /// and more than their sealed values changed, so what they hold cannot be put back.
     #[error(
-        "{document} was not written: the elements of {field} hold fields unknown to this program, and their number changed; use `set`, which replaces the field"
+        "{document} was not written: the elements of {field} hold what this program does not know or could not open, and they changed; use `set`, which replaces the field"
     )]
     UnknownInArray {
         /// The document.

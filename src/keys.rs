@@ -3,11 +3,13 @@
 mod derive;
 mod key;
 mod labels;
+mod message;
 mod provider;
 mod ring;
 mod wrap;
 
 pub use key::{DataKey, IndexKey};
+pub use message::{MessageKey, MessageKeyProvider, MessageRing, MessageRings};
 pub use provider::{KeyError, KeyLookup, KeyProvider};
 pub use ring::{KeyRing, KeyRings};
 #[cfg(feature = "age")]

@@ -49,7 +49,12 @@ pub mod custody;
 #[cfg(doctest)]
 mod doctests;
 mod error;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 mod keys;
+mod message;
+#[cfg(feature = "nats")]
+pub mod nats;
 mod repository;
 mod seal;
 pub mod store;
@@ -59,8 +64,9 @@ pub mod store;
 pub mod __private;
 
 pub use bytes::{
-    CollectionPath, DocumentPath, EncodeError, FieldPath, FieldStep, Format, KeyId, Location, LocationError,
-    MAX_DEPTH, MAX_ID_BYTES, Scope, check_id,
+    Channel, ChannelError, CollectionPath, Direction, DocumentPath, EncodeError, FieldPath, FieldStep,
+    Format, KeyId, Location, LocationError, MAX_DEPTH, MAX_ID_BYTES, MessageContext, MessageId,
+    NotAMessageId, Scope, check_id,
 };
 pub use error::Error;
 pub use fireseal_derive::Sealable;
@@ -68,7 +74,7 @@ pub use fireseal_derive::Sealable;
 pub use keys::{AgeIdentity, AgePassphrase, AgeRecipient};
 pub use keys::{
     Binding, DataKey, IndexKey, KeyError, KeyLookup, KeyProvider, KeyRing, KeyRings, KeyWrapper, LocalRoot,
-    Purpose, WrapError, unwrap_key, wrap_key,
+    MessageKey, MessageKeyProvider, MessageRing, MessageRings, Purpose, WrapError, unwrap_key, wrap_key,
 };
 #[cfg(feature = "testing")]
 pub use keys::{Calls, Fault, ScriptedRoot, ScriptedService};
@@ -78,11 +84,15 @@ pub use keys::{GcpKms, GcpKmsRoot, KmsClient};
 pub use keys::{Pkcs11Key, Pkcs11Root};
 #[cfg(feature = "vault")]
 pub use keys::{TransitKey, VaultTransit};
+pub use message::{
+    Claims, Frame, FrameError, MAX_FRAME_BYTES, Message, MessageError, ReplayError, ReplayWindow,
+    SealedMessage, rebind_to_message,
+};
 pub use repository::{List, Page, Repository, SealedRepository, Stored};
 pub use seal::json::to_json;
 pub use seal::{
-    Cause, Closed, Companion, Document, Draft, FieldFailure, FieldInfo, OpenError, Partial, PlaintextWindow,
-    RawBytes, Reveal, SealError, Sealable, Sealed, Visit, Walk, missing,
+    Cause, Closed, Companion, Document, Draft, FieldFailure, FieldInfo, NotSealed, OpenError, Partial,
+    PlaintextWindow, RawBytes, Reveal, SealError, Sealable, Sealed, Visit, Walk, missing,
 };
 /// What holds passphrases, PINs and tokens: wiped on drop, never shown.
 #[cfg(any(feature = "age", feature = "pkcs11", feature = "vault"))]

@@ -8,6 +8,7 @@ mod memory;
 pub(crate) mod value;
 
 pub use check::ClearValueError;
+pub(crate) use document::same;
 pub use document::{
     Commit, Document, FieldMask, Fields, ListPage, ListRequest, Precondition, Time, Value, ValueType, Write,
     WriteKind,

@@ -429,7 +429,7 @@ mod absence {
         assert_eq!(Thing::ID_FIELD, "ID");
         assert_eq!(
             Thing::FIELDS[5],
-            FieldInfo { name: "renamed", aliases: &["old", "older"], sensitive: true }
+            FieldInfo { name: "renamed", aliases: &["old", "older"], sensitive: true, written: true }
         );
         assert_eq!(Thing::FIELDS[12].aliases, ["r"]);
     }

@@ -96,7 +96,7 @@ fn what_a_document_is_stands_in_constants() {
     assert_eq!(Customer::ID_FIELD, "id");
     assert_eq!(ada().id(), "ada");
     assert_eq!(Customer::sealed_id(&Place::new().seal(&ada())), "ada");
-    let info = |name, sensitive| FieldInfo { name, aliases: &[], sensitive };
+    let info = |name, sensitive| FieldInfo { name, aliases: &[], sensitive, written: true };
     assert_eq!(
         Customer::FIELDS[..4],
         [info("id", false), info("name", false), info("ssn", true), info("notes", true)]

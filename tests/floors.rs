@@ -16,8 +16,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("keys", &["bytes", "keys"]),
     ("seal", &["bytes", "keys", "seal"]),
     ("store", &["bytes", "store"]),
+    ("message", &["bytes", "keys", "seal", "message"]),
     ("repository", &["bytes", "keys", "seal", "store", "repository", "error"]),
     ("custody", &["bytes", "keys", "store", "custody"]),
+    ("grpc", &["bytes", "keys", "seal", "message", "grpc"]),
+    ("nats", &["bytes", "keys", "seal", "message", "nats"]),
     ("error", &["bytes", "keys", "seal", "store", "error"]),
 ];
 

@@ -89,15 +89,31 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// `block`, which returns `output`, below the variant's own step in the stored path.
+    /// `expr` below the field's step in the stored path, which may be one of its aliases.
+    pub fn read_step(&self, field: &Field<'_>, expr: TokenStream) -> TokenStream {
+        let (walk, aliases) = (&self.walk, &field.names.aliases);
+        match &field.step {
+            Step::Key(name) if !aliases.is_empty() => {
+                quote!(#walk.key_read(#name, &[#(#aliases),*], |#walk| #expr))
+            }
+            step => self.step(step, expr),
+        }
+    }
+
+    /// `block`, which returns `output`, below the variant's own step in the stored path; in reading,
+    /// that may be one of its aliases.
     pub fn variant_step(
         &self,
         variant: &Variant<'_>,
         output: &TokenStream,
+        reading: bool,
         block: TokenStream,
     ) -> TokenStream {
-        let walk = &self.walk;
+        let (walk, aliases) = (&self.walk, &variant.names.aliases);
         match variant.step().filter(|_| variant.holds_sealed()) {
+            Some(name) if reading && !aliases.is_empty() => {
+                quote!(#walk.key_read(#name, &[#(#aliases),*], |#walk| -> #output { #block }))
+            }
             Some(name) => quote!(#walk.key(#name, |#walk| -> #output { #block })),
             None => quote!({ #block }),
         }

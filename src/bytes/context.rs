@@ -2,23 +2,33 @@
 //!
 //! ```text
 //! label      u32 length, "fireseal v1"
-//! kind       u8: 1 = field of a document
+//! kind       u8: 1 = field of a document, 2 = field of a message
 //! realm      u32 length, bytes; empty where none is set
 //! scope      u32 length, bytes
 //! key id     32 bytes
-//! document   u32 count, then components of kind 1 (collection) and 2 (document)
+//! place      kind 1: u32 count, then components of kind 1 (collection) and 2 (document)
+//!            kind 2: channel, direction, type, sender, expiry, request as below
 //! field      u32 count, then components of kind 3 (key) and 4 (index)
 //! component  u8 kind, then u32 length and bytes, or for an index a u64
+//!
+//! channel    u8: 1 = subject, 2 = method; u32 length, bytes
+//! direction  u8: 1 = event, 2 = request, 3 = response
+//! type       u32 length, bytes
+//! sender     u8 = 0, or u8 = 1 and u32 length, bytes
+//! expiry     u8 = 0, or u8 = 1 and u64 seconds since 1970
+//! request    u8 = 0, or u8 = 1 and 16 bytes
 //! ```
 //!
 //! All integers are little-endian. Every part has its length in front, so two different places
 //! never have the same encoding.
 
 use super::envelope::KeyId;
-use super::location::{FieldPath, FieldStep, Location};
+use super::location::{FieldPath, FieldStep, Location, Scope};
+use super::message::{Direction, MessageContext};
 
 const LABEL: &[u8] = b"fireseal v1";
 const KIND_DOCUMENT_FIELD: u8 = 1;
+const KIND_MESSAGE_FIELD: u8 = 2;
 
 const COLLECTION: u8 = 1;
 const DOCUMENT: u8 = 2;
@@ -64,6 +74,24 @@ impl StepPath {
         Mark { len: self.encoded.len(), steps: self.steps }
     }
 
+    /// How many steps it has.
+    pub(crate) fn len(&self) -> usize {
+        self.steps as usize
+    }
+
+    /// The same path with another key at one of its steps.
+    pub(crate) fn with_key(&self, step: usize, key: &str) -> Self {
+        let mut path = Self::default();
+        for (position, old) in self.decode().steps().iter().enumerate() {
+            match old {
+                FieldStep::Key(_) if position == step => path.push_key(key),
+                FieldStep::Key(old) => path.push_key(old),
+                FieldStep::Index(index) => path.push_index(usize::try_from(*index).unwrap_or(usize::MAX)),
+            };
+        }
+        path
+    }
+
     /// The path for an error message or a report.
     pub(crate) fn decode(&self) -> FieldPath {
         let mut steps = Vec::new();
@@ -100,7 +128,37 @@ fn decode_key(bytes: &[u8]) -> Option<(FieldStep, &[u8])> {
     Some((FieldStep::Key(str::from_utf8(key).ok()?.to_owned()), rest))
 }
 
-/// The associated data of the fields of one document under one key: the part that they share is
+/// What a value is sealed in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place<'a> {
+    Document(&'a Location),
+    /// A message, and its type's name.
+    Message(&'a MessageContext, &'a str),
+}
+
+impl<'a> Place<'a> {
+    pub(crate) fn scope(self) -> &'a Scope {
+        match self {
+            Self::Document(location) => location.scope(),
+            Self::Message(context, _) => context.scope(),
+        }
+    }
+
+    fn realm(self) -> Option<&'a str> {
+        match self {
+            Self::Document(location) => location.realm(),
+            Self::Message(context, _) => context.realm(),
+        }
+    }
+}
+
+impl<'a> From<&'a Location> for Place<'a> {
+    fn from(location: &'a Location) -> Self {
+        Self::Document(location)
+    }
+}
+
+/// The associated data of the fields of one document or message under one key: the part that they share is
 /// encoded once.
 #[derive(Debug, Clone)]
 pub(crate) struct AssociatedData {
@@ -109,17 +167,20 @@ pub(crate) struct AssociatedData {
 }
 
 impl AssociatedData {
-    pub(crate) fn new(location: &Location, key_id: &KeyId) -> Self {
+    pub(crate) fn new<'a>(place: impl Into<Place<'a>>, key_id: &KeyId) -> Self {
+        let place = place.into();
         let mut bytes = Vec::with_capacity(192);
         push_bytes(&mut bytes, LABEL);
-        bytes.push(KIND_DOCUMENT_FIELD);
-        push_bytes(&mut bytes, location.realm().unwrap_or_default().as_bytes());
-        push_bytes(&mut bytes, location.scope().as_str().as_bytes());
+        bytes.push(match place {
+            Place::Document(_) => KIND_DOCUMENT_FIELD,
+            Place::Message(..) => KIND_MESSAGE_FIELD,
+        });
+        push_bytes(&mut bytes, place.realm().unwrap_or_default().as_bytes());
+        push_bytes(&mut bytes, place.scope().as_str().as_bytes());
         bytes.extend_from_slice(key_id.as_bytes());
-        push_length(&mut bytes, location.document().segments().count());
-        for (position, segment) in location.document().segments().enumerate() {
-            let kind = if position % 2 == 0 { COLLECTION } else { DOCUMENT };
-            push_component(&mut bytes, kind, segment.as_bytes());
+        match place {
+            Place::Document(location) => push_document(&mut bytes, location),
+            Place::Message(context, message_type) => push_message(&mut bytes, context, message_type),
         }
         let shared = bytes.len();
         Self { bytes, shared }
@@ -131,6 +192,34 @@ impl AssociatedData {
         self.bytes.extend_from_slice(&path.steps.to_le_bytes());
         self.bytes.extend_from_slice(&path.encoded);
         &self.bytes
+    }
+}
+
+fn push_document(out: &mut Vec<u8>, location: &Location) {
+    push_length(out, location.document().segments().count());
+    for (position, segment) in location.document().segments().enumerate() {
+        let kind = if position % 2 == 0 { COLLECTION } else { DOCUMENT };
+        push_component(out, kind, segment.as_bytes());
+    }
+}
+
+fn push_message(out: &mut Vec<u8>, context: &MessageContext, message_type: &str) {
+    push_component(out, context.channel().kind(), context.channel().as_str().as_bytes());
+    out.push(match context.direction() {
+        Direction::Event => 1,
+        Direction::Request => 2,
+        Direction::Response => 3,
+    });
+    push_bytes(out, message_type.as_bytes());
+    push_optional(out, context.sender(), |out, sender| push_bytes(out, sender.as_bytes()));
+    push_optional(out, context.expiry(), |out, expiry| out.extend_from_slice(&expiry.to_le_bytes()));
+    push_optional(out, context.answers(), |out, request| out.extend_from_slice(request.as_bytes()));
+}
+
+fn push_optional<T>(out: &mut Vec<u8>, value: Option<T>, push: impl FnOnce(&mut Vec<u8>, T)) {
+    out.push(u8::from(value.is_some()));
+    if let Some(value) = value {
+        push(out, value);
     }
 }
 
@@ -152,7 +241,7 @@ fn push_length(out: &mut Vec<u8>, length: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bytes::DocumentPath;
+    use crate::bytes::{Channel, DocumentPath, MessageId};
 
     #[test]
     fn the_encoding_is_the_documented_one() {
@@ -171,6 +260,30 @@ mod tests {
         expected.extend_from_slice(b"\x02\0\0\0\x03\x04\0\0\0tags\x04\x02\0\0\0\0\0\0\0");
         assert_eq!(data.of_field(&path), expected);
         assert_eq!(path.decode().to_string(), "tags[2]");
+    }
+
+    #[test]
+    fn the_encoding_of_a_message_is_the_documented_one() {
+        let context = Channel::subject("orders.new")
+            .expect("valid")
+            .response(MessageId::from_bytes([5; 16]))
+            .with_sender("billing")
+            .expect("short")
+            .with_expiry(258);
+        let mut data = AssociatedData::new(Place::Message(&context, "Order"), &KeyId::from_bytes([7; 32]));
+        let mut path = StepPath::default();
+        path.push_key("card");
+
+        let mut expected = Vec::new();
+        expected.extend_from_slice(b"\x0b\0\0\0fireseal v1\x02");
+        expected.extend_from_slice(b"\0\0\0\0");
+        expected.extend_from_slice(b"\x07\0\0\0default");
+        expected.extend_from_slice(&[7; 32]);
+        expected.extend_from_slice(b"\x01\x0a\0\0\0orders.new\x03\x05\0\0\0Order");
+        expected.extend_from_slice(b"\x01\x07\0\0\0billing\x01\x02\x01\0\0\0\0\0\0\x01");
+        expected.extend_from_slice(&[5; 16]);
+        expected.extend_from_slice(b"\x01\0\0\0\x03\x04\0\0\0card");
+        assert_eq!(data.of_field(&path), expected);
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub(crate) const TAG_BYTES: usize = 16;
 /// Bytes of an XChaCha20 nonce.
 pub(crate) const NONCE_BYTES: usize = 24;
 
+/// Bytes at the start of a nonce that all values of one write share.
+pub(crate) const DRAW_BYTES: usize = 16;
+
 const NONCE_OFFSET: usize = 33;
 
 /// Which data key sealed a value: 32 bytes that certify the key.
@@ -64,6 +67,12 @@ pub(crate) struct Header {
 }
 
 impl Header {
+    /// What the nonces of one write have in common: in a message, its id.
+    pub(crate) fn draw(&self) -> [u8; DRAW_BYTES] {
+        let (draw, _) = self.nonce.split_first_chunk().expect("a nonce is longer than what its draw shares");
+        *draw
+    }
+
     /// Writes version, key id and nonce over the first [`HEADER_BYTES`] of a buffer.
     pub(crate) fn encode(&self, out: &mut [u8; HEADER_BYTES]) {
         let [version, rest @ ..] = out;

@@ -117,6 +117,13 @@ impl Plaintext {
     }
 }
 
+/// One MessagePack value as bytes: a companion, which holds no plaintext in its sealed places.
+pub(crate) fn to_message_pack<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> {
+    let mut bytes = Vec::with_capacity(256);
+    write_message_pack(value, &mut Growing(&mut bytes))?;
+    Ok(bytes)
+}
+
 /// Appends one MessagePack value, and makes sure that it can be read back.
 fn write_message_pack<T: Serialize + ?Sized>(value: &T, out: &mut Growing<'_>) -> Result<(), EncodeError> {
     let start = out.0.len();
@@ -131,11 +138,11 @@ fn write_message_pack<T: Serialize + ?Sized>(value: &T, out: &mut Growing<'_>) -
     }
 }
 
-fn read_message_pack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, NotDecodable> {
+/// Reads one value, and nothing behind it.
+pub(crate) fn read_message_pack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, NotDecodable> {
     read_one(bytes).map_err(|_| NotDecodable)
 }
 
-/// Reads one value, and nothing behind it.
 fn read_one<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, rmp_serde::decode::Error> {
     // Over a slice the decoder borrows; over a reader it copies each string into a buffer of its own,
     // which nobody wipes.

@@ -5,7 +5,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::derive::{derive, derive_id};
-use super::labels;
+use super::labels::{self, Labels};
 use super::provider::KeyError;
 use crate::bytes::KeyId;
 use crate::bytes::aead::Cipher;
@@ -27,20 +27,25 @@ impl DataKey {
     pub fn generate() -> Result<Self, KeyError> {
         let mut secret = Box::new(Zeroizing::new([0; 32]));
         getrandom::fill(secret.as_mut_slice()).map_err(KeyError::Random)?;
-        Ok(Self::derive(secret))
+        Ok(Self::derive(secret, &labels::DATA_KEY))
     }
 
     /// The key with these 32 bytes, which must be uniformly random: no password, no text.
     #[must_use]
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+        Self::labelled(bytes, &labels::DATA_KEY)
+    }
+
+    /// The key with these 32 bytes under other labels.
+    pub(super) fn labelled(bytes: &[u8; 32], labels: &Labels) -> Self {
         // Copied in place: moving a copy into the box would leave one behind.
         let mut secret = Box::new(Zeroizing::new([0; 32]));
         secret.copy_from_slice(bytes);
-        Self::derive(secret)
+        Self::derive(secret, labels)
     }
 
-    fn derive(secret: Box<Zeroizing<[u8; 32]>>) -> Self {
-        let (id, sealing_key) = derive(&secret, &labels::DATA_KEY);
+    fn derive(secret: Box<Zeroizing<[u8; 32]>>, labels: &Labels) -> Self {
+        let (id, sealing_key) = derive(&secret, labels);
         Self { secret, id, cipher: Cipher::new(&sealing_key) }
     }
 

@@ -13,6 +13,14 @@ pub(super) struct Labels {
 pub(super) const DATA_KEY: Labels =
     Labels { salt: b"fireseal v1 data key", id: b"fireseal v1 key id", key: b"fireseal v1 sealing key" };
 
+/// A message key, whose sealing key is XChaCha20-Poly1305's. Other labels than a data key's, so that
+/// even the same 32 bytes open nothing of the other kind.
+pub(super) const MESSAGE_KEY: Labels = Labels {
+    salt: b"fireseal v1 message key",
+    id: b"fireseal v1 message key id",
+    key: b"fireseal v1 message sealing key",
+};
+
 /// A local root, whose wrapping key is XChaCha20-Poly1305's.
 pub(super) const LOCAL_ROOT: Labels = Labels {
     salt: b"fireseal v1 local root",

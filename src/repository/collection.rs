@@ -8,10 +8,10 @@ use super::stored::Stored;
 use crate::bytes::{CollectionPath, DocumentPath, Location, LocationError, Scope};
 use crate::error::Error;
 use crate::seal::{Document, FieldInfo};
-use crate::store::value::{decode, encode, string_value};
+use crate::store::value::{self, decode, encode, string_value};
 use crate::store::{
-    Document as RawDocument, FieldMask, Fields, Precondition, Store, StoreError, Time, Value, ValueType,
-    Write, WriteKind,
+    ClearValueError, Document as RawDocument, FieldMask, Fields, Precondition, Store, StoreError, Time,
+    Value, ValueType, Write, WriteKind,
 };
 
 /// The names that fireseal keeps for itself, and those that the `firestore` crate adds on reading.
@@ -109,7 +109,7 @@ impl<T: Document> Collection<T> {
         Ok(found.into_iter().any(|document| document.is_some()))
     }
 
-    async fn read_raw(
+    pub(super) async fn read_raw(
         &self,
         paths: &[DocumentPath],
         mask: Option<&FieldMask>,
@@ -139,6 +139,11 @@ impl<T: Document> Collection<T> {
         SYNTHETIC.iter().for_each(|name| {
             fields.remove(*name);
         });
+        if fields.contains_key(SEAL) {
+            let source =
+                ClearValueError { field: SEAL.into(), reason: "fireseal keeps this name for itself" };
+            return Err(Error::ClearValue { document: document.clone(), source });
+        }
         Ok(fields)
     }
 
@@ -154,15 +159,36 @@ impl<T: Document> Collection<T> {
     }
 }
 
-/// Every name under which the type's fields may be stored at the document's root.
+/// Every name under which the fields that the type writes may be stored at the document's root.
 pub(super) fn known_names<T: Document>() -> impl Iterator<Item = &'static str> {
     T::FIELDS
         .iter()
+        .filter(|field| field.written)
         .flat_map(|field| std::iter::once(field.name).chain(field.aliases.iter().copied()))
         .filter(|name| !SYNTHETIC.contains(name))
 }
 
 pub(super) fn decode_companion<T: Document>(document: &RawDocument) -> Result<T::Sealed, Error> {
+    let fields = readable_fields::<T>(document);
+    decode(&fields).map_err(|shape| Error::OtherType {
+        document: document.path.clone(),
+        type_name: type_name::<T>(),
+        at: place::<T>(&fields, shape.path),
+        missing: T::FIELDS
+            .iter()
+            .filter(|field| !field.sensitive && !is_stored(&fields, field))
+            .map(|field| field.name)
+            .collect(),
+    })
+}
+
+/// Whether the document holds a field of the type under two of its names, so that it cannot be read.
+pub(super) fn reads_twice<T: Document>(document: &RawDocument) -> bool {
+    value::reads_twice::<T::Sealed>(&readable_fields::<T>(document))
+}
+
+/// The fields as the companion is to read them.
+fn readable_fields<T: Document>(document: &RawDocument) -> Fields {
     let mut fields = document.fields.clone();
     fields.remove(SEAL);
     for field in T::FIELDS {
@@ -171,16 +197,26 @@ pub(super) fn decode_companion<T: Document>(document: &RawDocument) -> Result<T:
     if !T::FIELDS.iter().any(|field| field.name == T::ID_FIELD && is_stored(&fields, field)) {
         fields.insert(T::ID_FIELD.to_owned(), string_value(document.path.id()));
     }
-    decode(&fields).map_err(|shape| Error::OtherType {
-        document: document.path.clone(),
-        type_name: type_name::<T>(),
-        at: shape.path,
-        missing: T::FIELDS
-            .iter()
-            .filter(|field| !field.sensitive && !is_stored(&fields, field))
-            .map(|field| field.name)
-            .collect(),
-    })
+    fields
+}
+
+/// Where a document does not fit its type. Inside a sensitive field the path may hold map keys that
+/// are secret, so it ends there.
+fn place<T: Document>(fields: &Fields, path: String) -> String {
+    let twice =
+        T::FIELDS.iter().find(|field| names(field).filter(|name| fields.contains_key(**name)).count() > 1);
+    if let Some(field) = twice {
+        return format!("{} (stored under two of its names)", field.name);
+    }
+    let sensitive = T::FIELDS.iter().filter(|field| field.sensitive).flat_map(names);
+    match sensitive.copied().find(|name| path.strip_prefix(*name).is_some_and(|rest| !rest.is_empty())) {
+        Some(name) => name.to_owned(),
+        None => path,
+    }
+}
+
+fn names(field: &'static FieldInfo) -> impl Iterator<Item = &'static &'static str> {
+    std::iter::once(&field.name).chain(field.aliases)
 }
 
 fn is_stored(fields: &Fields, field: &FieldInfo) -> bool {

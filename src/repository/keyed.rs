@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 
+use super::carry::carry;
 use super::collection::{Collection, known_names};
 use super::keyless::save;
 use super::list::List;
@@ -128,7 +130,7 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         let (path, mut fields) = self.seal(value).await?;
         let mut mask = Vec::new();
         for name in names {
-            match T::FIELDS.iter().find(|field| field.name == *name) {
+            match T::FIELDS.iter().find(|field| field.name == *name && field.written) {
                 Some(field) => mask.extend(std::iter::once(field.name).chain(field.aliases.iter().copied())),
                 None if fields.contains_key(*name) => mask.push(name),
                 None => {
@@ -241,7 +243,10 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
             let Some(mut stored) = self.get_stored(id).await? else { return Ok(None) };
             change(&mut stored);
             match self.save(&mut stored).await {
-                Err(error) if error.is_conflict() && attempt < MODIFY_ATTEMPTS => attempt += 1,
+                Err(error) if error.is_conflict() && attempt < MODIFY_ATTEMPTS => {
+                    pause(attempt).await;
+                    attempt += 1;
+                }
                 result => return result.map(|()| Some(stored)),
             }
         }
@@ -269,14 +274,52 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         value: &T,
         precondition: Option<Precondition>,
     ) -> Result<Option<Time>, Error> {
+        if T::FLATTENED {
+            return self.write_flattened(value, precondition).await;
+        }
         let (path, fields) = self.seal(value).await?;
         // A field without a value is deleted, and so is one under an old alias.
-        let flattened = fields.keys().cloned();
-        let mut names: Vec<String> = known_names::<T>().map(str::to_owned).chain(flattened).collect();
-        names.sort_unstable();
-        names.dedup();
-        let mask = Some(names_mask(names));
+        let mask = Some(names_mask(known_names::<T>()));
         self.collection.write(path, WriteKind::Set { fields, mask }, precondition).await
+    }
+
+    /// Only the stored document tells which flattened fields the value no longer has.
+    async fn write_flattened(
+        &self,
+        value: &T,
+        precondition: Option<Precondition>,
+    ) -> Result<Option<Time>, Error> {
+        let location = self.collection.location(value.id())?;
+        let path = location.document().clone();
+        let mut attempt = 1;
+        loop {
+            let ring = self.keys.ring(self.collection.scope()).await?;
+            let sealed = value
+                .seal(&location, &ring)
+                .map_err(|source| Error::Seal { document: path.clone(), source })?;
+            let read = self.collection.read_raw(std::slice::from_ref(&path), None).await?.pop().flatten();
+            let (fields, unchanged) = match &read {
+                None => (self.collection.encode(&path, &sealed)?, Precondition::Exists(false)),
+                Some(read) => (
+                    carry::<T>(&self.collection, read, sealed)?,
+                    read.update_time.map_or(Precondition::Exists(true), Precondition::UpdatedAt),
+                ),
+            };
+            let sent = match &precondition {
+                Some(asked @ Precondition::UpdatedAt(_)) => asked.clone(),
+                Some(Precondition::Exists(asked)) if *asked != read.is_some() => Precondition::Exists(*asked),
+                _ => unchanged.clone(),
+            };
+            let again = sent == unchanged && attempt < MODIFY_ATTEMPTS;
+            let kind = WriteKind::Set { fields, mask: None };
+            match self.collection.write(path.clone(), kind, Some(sent)).await {
+                Err(error) if again && error.is_conflict() => {
+                    pause(attempt).await;
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
     }
 
     async fn seal(&self, value: &T) -> Result<(DocumentPath, Fields), Error> {
@@ -321,6 +364,12 @@ impl Opener {
             })
             .collect()
     }
+}
+
+/// Lets others go first: up to 20 milliseconds for each attempt so far.
+async fn pause(attempt: u32) {
+    let random = getrandom::u32().unwrap_or_default() % 20;
+    tokio::time::sleep(Duration::from_millis(u64::from(attempt * random))).await;
 }
 
 fn names_mask<N: Into<String>>(names: impl IntoIterator<Item = N>) -> FieldMask {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 
-use super::carry::{carry_unknown, take_plaintext};
-use super::collection::Collection;
+use super::carry::{carry, same_slots};
+use super::collection::{Collection, decode_companion};
 use super::list::List;
 use super::stored::Stored;
 use crate::bytes::{LocationError, Scope};
@@ -95,9 +95,14 @@ impl<T: Document + 'static> SealedRepository<T> {
     /// since; afterwards `stored` stands for the document as it is now.
     ///
     /// # Errors
-    /// A conflict if the document has changed or gone; a clear value that Firestore does not keep.
+    /// A conflict if the document has changed or gone; a clear value that Firestore does not keep;
+    /// [`Error::SealedChanged`] if a sealed field is not as it was read.
     pub async fn save(&self, stored: &mut Stored<T::Sealed>) -> Result<(), Error> {
-        let sealed = T::Sealed::clone(stored);
+        let mut read = decode_companion::<T>(stored.document())?;
+        let mut sealed = T::Sealed::clone(stored);
+        if !same_slots::<T>(&mut read, &mut sealed) {
+            return Err(Error::SealedChanged { document: stored.location().document().clone() });
+        }
         save::<T, _>(&self.collection, stored, sealed).await
     }
 
@@ -119,20 +124,17 @@ impl<T: Document + 'static> SealedRepository<T> {
     }
 }
 
-/// Replaces the document that `stored` was read from by `sealed`, carrying along what the type does
-/// not know.
+/// Puts what changed into the document that `stored` was read from.
 pub(super) async fn save<T: Document, V>(
     collection: &Collection<T>,
     stored: &mut Stored<V>,
-    mut sealed: T::Sealed,
+    sealed: T::Sealed,
 ) -> Result<(), Error> {
     let path = stored.location().document().clone();
     if *stored.location() != collection.location(path.id())? || T::sealed_id(&sealed) != path.id() {
         return Err(Error::OtherId { document: path, field: T::ID_FIELD });
     }
-    take_plaintext::<T>(&mut sealed);
-    let mut fields = collection.encode(&path, &sealed)?;
-    carry_unknown::<T>(stored.document(), &mut fields)?;
+    let fields = carry::<T>(collection, stored.document(), sealed)?;
     let unchanged = stored.update_time().map_or(Precondition::Exists(true), Precondition::UpdatedAt);
     let kind = WriteKind::Set { fields: fields.clone(), mask: None };
     let update_time = collection.write(path, kind, Some(unchanged)).await?;

@@ -26,12 +26,12 @@ pub enum SealError {
     /// More values in one document than there are nonces in one draw (2^32).
     #[error("a document has more than 2^32 sealed values")]
     TooManyValues,
-    /// The ring belongs to another scope than the document.
-    #[error("the key ring is that of scope {ring}, the document belongs to scope {document}")]
+    /// The ring belongs to another scope than the document or message.
+    #[error("the key ring is that of scope {ring}, the document or message belongs to scope {document}")]
     OtherScope {
         /// The ring's scope.
         ring: Scope,
-        /// The document's scope.
+        /// The scope of the document or message.
         document: Scope,
     },
     /// The operating system gives no random numbers.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::de::value::Error as PlainError;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
-use serde_bytes::ByteBuf;
+use serde_bytes::{ByteBuf, Bytes};
 use zeroize::Zeroizing;
 
 use super::closed::Closed;
@@ -15,20 +15,25 @@ use super::sealed::{Sealed, Slot};
 use super::walk::Walk;
 use super::window::PlaintextWindow;
 use crate::bytes::aead::Subcipher;
-use crate::bytes::context::AssociatedData;
-use crate::bytes::envelope::{HEADER_BYTES, Header};
-use crate::bytes::plaintext::{Content, NotDecodable};
-use crate::bytes::{Format, KeyId, Location};
+use crate::bytes::context::{AssociatedData, Place, StepPath};
+use crate::bytes::envelope::{HEADER_BYTES, Header, VERSION};
+use crate::bytes::plaintext::{Content, Foreign, NotDecodable};
+use crate::bytes::{Format, KeyId};
 use crate::keys::{DataKey, KeyLookup};
 
 /// The walk that opens each sealed field of a companion, and remembers those that do not open.
 pub struct Reveal<'a> {
-    location: &'a Location,
+    place: Place<'a>,
     look_up: &'a dyn Fn(&KeyId) -> KeyLookup,
     window: Option<&'a PlaintextWindow>,
     current: Option<Current>,
+    /// The steps of the path that may be stored under other names: which, and those names.
+    aliases: Vec<(usize, &'static [&'static str])>,
     failures: Vec<FieldFailure>,
 }
+
+/// How many paths are tried for a value whose steps have aliases.
+const MAX_PATHS: usize = 64;
 
 /// What the field before was opened with: most documents have one key, and were sealed in one write.
 struct Current {
@@ -39,11 +44,18 @@ struct Current {
 
 impl<'a> Walk<Reveal<'a>> {
     pub(super) fn reveal(
-        location: &'a Location,
+        place: impl Into<Place<'a>>,
         look_up: &'a dyn Fn(&KeyId) -> KeyLookup,
         window: Option<&'a PlaintextWindow>,
     ) -> Self {
-        Self::new(Reveal { location, look_up, window, current: None, failures: Vec::new() })
+        Self::new(Reveal {
+            place: place.into(),
+            look_up,
+            window,
+            current: None,
+            aliases: Vec::new(),
+            failures: Vec::new(),
+        })
     }
 
     pub(super) fn into_failures(self) -> Vec<FieldFailure> {
@@ -108,6 +120,22 @@ impl<'a> Walk<Reveal<'a>> {
                 },
             },
             Slot::Stored(stored) => match self.decrypt(stored) {
+                // Bytes that do not begin as an envelope does: plaintext of a type that is bytes.
+                Err(Cause::Malformed) if stored.first() != Some(&VERSION) => {
+                    match self.act.window.filter(|window| window.covers(&self.path)) {
+                        None => Cause::Malformed,
+                        Some(window) => {
+                            let plain = Foreign::encode(Bytes::new(stored)).map_err(|_| NotDecodable);
+                            match plain.and_then(|plain| decode(&plain.content())) {
+                                Ok(value) => {
+                                    window.count();
+                                    return Ok(value);
+                                }
+                                Err(NotDecodable) => Cause::Malformed,
+                            }
+                        }
+                    }
+                }
                 Err(cause) => cause,
                 Ok(plaintext) => match Content::decode(&plaintext).and_then(|content| decode(&content)) {
                     Ok(value) => return Ok(value),
@@ -123,19 +151,49 @@ impl<'a> Walk<Reveal<'a>> {
         let header = Header::decode(stored).ok_or(Cause::Malformed)?;
         let sealed = stored.get(HEADER_BYTES..).ok_or(Cause::Malformed)?;
         let (ciphertext, tag) = sealed.split_last_chunk().ok_or(Cause::Malformed)?;
+        // A field that is read under an alias was sealed under that name.
+        let aliased = aliased_paths(&self.path, &self.act.aliases);
         let current = self.act.current(&header)?;
         let mut plaintext = Zeroizing::new(vec![0; ciphertext.len()]);
-        current
-            .cipher
-            .open(
-                &header.nonce,
-                current.associated_data.of_field(&self.path),
-                (ciphertext, tag),
-                &mut plaintext,
-            )
-            .map_err(|_| Cause::DoesNotOpen)?;
-        Ok(plaintext)
+        let opens = |path: &StepPath| {
+            let associated_data = current.associated_data.of_field(path);
+            current.cipher.open(&header.nonce, associated_data, (ciphertext, tag), &mut plaintext).is_ok()
+        };
+        if std::iter::once(&self.path).chain(&aliased).any(opens) {
+            return Ok(plaintext);
+        }
+        Err(Cause::DoesNotOpen)
     }
+
+    /// Goes into the field with this stored name, which may be stored under one of its aliases.
+    pub fn key_read<R>(
+        &mut self,
+        name: &str,
+        aliases: &'static [&'static str],
+        inner: impl FnOnce(&mut Self) -> R,
+    ) -> R {
+        self.act.aliases.push((self.path.len(), aliases));
+        let result = self.key(name, inner);
+        self.act.aliases.pop();
+        result
+    }
+}
+
+/// Every other path that the names of its steps allow.
+fn aliased_paths(path: &StepPath, aliases: &[(usize, &'static [&'static str])]) -> Vec<StepPath> {
+    if aliases.is_empty() {
+        return Vec::new();
+    }
+    let mut paths = vec![path.clone()];
+    for (step, names) in aliases {
+        let renamed: Vec<_> = paths
+            .iter()
+            .flat_map(|path| names.iter().map(|name| path.with_key(*step, name)))
+            .take(MAX_PATHS - paths.len().min(MAX_PATHS))
+            .collect();
+        paths.extend(renamed);
+    }
+    paths.split_off(1)
 }
 
 impl Reveal<'_> {
@@ -147,7 +205,7 @@ impl Reveal<'_> {
                 // A provider that answers with another key than the one asked for is not believed.
                 KeyLookup::Found(key) if key.id() == id => Current {
                     cipher: key.cipher().for_nonce(&header.nonce),
-                    associated_data: AssociatedData::new(self.location, &id),
+                    associated_data: AssociatedData::new(self.place, &id),
                     key,
                 },
                 KeyLookup::Destroyed => return Err(Cause::KeyDestroyed(id)),

@@ -7,12 +7,13 @@ use std::future::Future;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::error::{OpenError, SealError};
+use super::error::{FieldFailure, OpenError, SealError};
 use super::reveal::Reveal;
 use super::sealed::Slot;
 use super::session::SealSession;
 use super::walk::{Draft, Visit, Walk};
 use super::window::PlaintextWindow;
+use crate::bytes::context::{Place, StepPath};
 use crate::bytes::envelope::Header;
 use crate::bytes::{KeyId, Location, Scope};
 use crate::keys::{KeyError, KeyLookup, KeyProvider, KeyRing};
@@ -131,6 +132,9 @@ pub trait Document: Sealable<Sealed: Companion<Open = Self>> {
     /// The fields at the document's root, in order; flattened ones are left out.
     const FIELDS: &'static [FieldInfo];
 
+    /// Whether there are flattened fields, whose names only the values tell.
+    const FLATTENED: bool;
+
     /// The document's id.
     fn id(&self) -> &str;
 
@@ -147,14 +151,16 @@ pub struct FieldInfo {
     pub aliases: &'static [&'static str],
     /// Whether it is sealed, or has sealed fields inside.
     pub sensitive: bool,
+    /// Whether it is written too, and not only read.
+    pub written: bool,
 }
 
-fn seal_draft<T: Sealable>(
+pub(crate) fn seal_draft<'a, T: Sealable>(
     mut sealed: T::Sealed,
-    location: &Location,
+    place: impl Into<Place<'a>>,
     ring: &KeyRing,
 ) -> Result<T::Sealed, SealError> {
-    let mut session = SealSession::new(location, ring)?;
+    let mut session = SealSession::new(place, ring)?;
     T::visit(&mut sealed, &mut Walk::visit(&mut |path, slot| session.seal(path, slot)))?;
     Ok(sealed)
 }
@@ -165,12 +171,23 @@ pub(crate) fn open_with<T: Sealable>(
     look_up: &dyn Fn(&KeyId) -> KeyLookup,
     window: Option<&PlaintextWindow>,
 ) -> Result<T, OpenError> {
-    let mut walk = Walk::reveal(location, look_up, window);
+    reveal(sealed, location, look_up, window)
+        .map_err(|failures| OpenError::Fields { location: location.clone(), failures })
+}
+
+/// Opens every sensitive field, or tells of each that does not open.
+pub(crate) fn reveal<'a, T: Sealable>(
+    sealed: T::Sealed,
+    place: impl Into<Place<'a>>,
+    look_up: &'a dyn Fn(&KeyId) -> KeyLookup,
+    window: Option<&'a PlaintextWindow>,
+) -> Result<T, Vec<FieldFailure>> {
+    let mut walk = Walk::reveal(place, look_up, window);
     let opened = T::reveal(sealed, &mut walk);
     let failures = walk.into_failures();
     match opened {
         Some(value) if failures.is_empty() => Ok(value),
-        _ => Err(OpenError::Fields { location: location.clone(), failures }),
+        _ => Err(failures),
     }
 }
 
@@ -182,7 +199,7 @@ fn ring_lookup<'a>(location: &Location, ring: &'a KeyRing) -> impl Fn(&KeyId) ->
 /// The key ids that a companion's fields name, each once. A hostile document can name thousands.
 pub(crate) fn key_ids<T: Sealable>(sealed: &mut T::Sealed) -> Vec<KeyId> {
     let mut ids = BTreeSet::new();
-    for_each_slot::<T>(sealed, |slot| {
+    for_each_slot::<T>(sealed, |_, slot| {
         if let Slot::Stored(stored) = slot {
             ids.extend(Header::decode(stored).map(|header| header.key_id));
         }
@@ -191,11 +208,11 @@ pub(crate) fn key_ids<T: Sealable>(sealed: &mut T::Sealed) -> Vec<KeyId> {
 }
 
 /// Looks at each sealed place of a companion, without failing.
-pub(crate) fn for_each_slot<T: Sealable>(sealed: &mut T::Sealed, mut look: impl FnMut(&mut Slot)) {
+pub(crate) fn for_each_slot<T: Sealable>(sealed: &mut T::Sealed, mut look: impl FnMut(&StepPath, &mut Slot)) {
     let visited = T::visit(
         sealed,
-        &mut Walk::visit(&mut |_, slot| {
-            look(slot);
+        &mut Walk::visit(&mut |path, slot| {
+            look(path, slot);
             Ok(())
         }),
     );

@@ -86,6 +86,31 @@ impl<T> Sealed<T> {
     }
 }
 
+impl<T> From<Vec<u8>> for Sealed<T> {
+    /// From a protobuf `bytes` field, where empty means that nothing is there.
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::new(if bytes.is_empty() { Slot::Absent } else { Slot::Stored(bytes) })
+    }
+}
+
+impl<T> TryFrom<Sealed<T>> for Vec<u8> {
+    type Error = NotSealed;
+
+    /// For a protobuf `bytes` field: empty where nothing is stored.
+    fn try_from(sealed: Sealed<T>) -> Result<Self, NotSealed> {
+        match sealed.slot {
+            Slot::Absent => Ok(Self::new()),
+            Slot::Stored(bytes) => Ok(bytes),
+            Slot::Foreign(_) | Slot::Draft(_) => Err(NotSealed),
+        }
+    }
+}
+
+/// Plaintext stands where a sealed value belongs, so it is not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a sensitive field holds plaintext; open it within a plaintext window and seal it before sending")]
+pub struct NotSealed;
+
 impl<T> Default for Sealed<T> {
     /// Nothing stored.
     fn default() -> Self {

@@ -2,13 +2,12 @@
 
 use super::error::SealError;
 use super::sealed::Slot;
-use crate::bytes::Location;
 use crate::bytes::aead::Subcipher;
-use crate::bytes::context::{AssociatedData, StepPath};
+use crate::bytes::context::{AssociatedData, Place, StepPath};
 use crate::bytes::envelope::{Header, NONCE_BYTES};
 use crate::keys::{DataKey, KeyRing};
 
-/// Seals the values of one document.
+/// Seals the values of one document or message.
 ///
 /// The i-th value gets the drawn 24 bytes with i XORed into the last 8 (little-endian). A session is
 /// not `Clone`, works through `&mut`, and lives within one call without an await, so that no nonce
@@ -23,24 +22,25 @@ pub(super) struct SealSession<'a> {
 
 impl<'a> SealSession<'a> {
     /// Draws. Everything that is to be sealed has been encoded by now.
-    pub(super) fn new(location: &Location, ring: &'a KeyRing) -> Result<Self, SealError> {
-        if ring.scope() != location.scope() {
+    pub(super) fn new<'p>(place: impl Into<Place<'p>>, ring: &'a KeyRing) -> Result<Self, SealError> {
+        let place = place.into();
+        if ring.scope() != place.scope() {
             return Err(SealError::OtherScope {
                 ring: ring.scope().clone(),
-                document: location.scope().clone(),
+                document: place.scope().clone(),
             });
         }
         let mut draw = [0; NONCE_BYTES];
         getrandom::fill(&mut draw).map_err(SealError::Random)?;
-        Ok(Self::with_draw(location, ring, draw))
+        Ok(Self::with_draw(place, ring, draw))
     }
 
-    fn with_draw(location: &Location, ring: &'a KeyRing, draw: [u8; NONCE_BYTES]) -> Self {
+    fn with_draw(place: Place<'_>, ring: &'a KeyRing, draw: [u8; NONCE_BYTES]) -> Self {
         let key = ring.primary();
         Self {
             key,
             cipher: key.cipher().for_nonce(&draw),
-            associated_data: AssociatedData::new(location, &key.id()),
+            associated_data: AssociatedData::new(place, &key.id()),
             draw,
             next: 0,
         }
@@ -48,8 +48,8 @@ impl<'a> SealSession<'a> {
 
     /// A session with a draw of the test's own choice, for the vectors.
     #[cfg(test)]
-    pub(super) fn drawn(location: &Location, ring: &'a KeyRing, draw: [u8; NONCE_BYTES]) -> Self {
-        Self::with_draw(location, ring, draw)
+    pub(super) fn drawn<'p>(place: impl Into<Place<'p>>, ring: &'a KeyRing, draw: [u8; NONCE_BYTES]) -> Self {
+        Self::with_draw(place.into(), ring, draw)
     }
 
     /// Turns a draft into an envelope; anything else stays as it is.
@@ -84,7 +84,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::bytes::DocumentPath;
+    use crate::bytes::{DocumentPath, Location};
 
     fn location() -> Location {
         Location::new(DocumentPath::parse("customers/ada").expect("valid"))

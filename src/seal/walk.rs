@@ -46,7 +46,7 @@ impl<A> Walk<A> {
 pub struct Draft(());
 
 impl Walk<Draft> {
-    pub(super) fn draft() -> Self {
+    pub(crate) fn draft() -> Self {
         Self::new(Draft(()))
     }
 

@@ -5,6 +5,7 @@
 //! map keys and struct variants cannot be read back. This serializer writes nothing; it walks the
 //! value and names the first place that would not come back as it was.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::ser::{self, Serialize, Serializer};
@@ -35,6 +36,7 @@ const U64: &str =
     "Firestore's integers end at 9223372036854775807 (i64::MAX); store it as a string or seal it";
 const WIDE: &str = "Firestore has no integers of 128 bits; store it as a string or seal it";
 const KEY: &str = "map keys must be strings; other keys cannot be read back";
+const TWICE: &str = "a flattened field has the same name as another field";
 const STRUCT_VARIANT: &str =
     "struct variants of externally tagged enums cannot be read back; use #[serde(tag = \"..\")] or seal it";
 /// The name that the derive gives to enums whose struct variants it makes readable.
@@ -117,7 +119,7 @@ impl<'a> Check<'a> {
     }
 
     fn walk(self, place: Place) -> Elements<'a> {
-        Elements { check: self, variant: None, place, index: 0, key: None }
+        Elements { check: self, variant: None, place, index: 0, key: None, seen: None }
     }
 }
 
@@ -236,9 +238,9 @@ impl<'a> Serializer for Check<'a> {
     }
 
     fn serialize_map(self, len: Option<usize>) -> Result<Elements<'a>, ClearValueError> {
-        // Derived code gives no length where a struct has a flattened field; its `None`s are those
-        // of a struct.
-        Ok(self.walk(if len.is_some() { Place::Element } else { Place::Field }))
+        // Derived code gives no length where a struct has a flattened field.
+        let seen = if len.is_none() { Some(BTreeSet::new()) } else { None };
+        Ok(Elements { seen, ..self.walk(Place::Element) })
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Elements<'a>, ClearValueError> {
@@ -267,6 +269,8 @@ struct Elements<'a> {
     place: Place,
     index: usize,
     key: Option<String>,
+    /// The names so far, where a flattened field may repeat one.
+    seen: Option<BTreeSet<String>>,
 }
 
 impl Elements<'_> {
@@ -322,10 +326,20 @@ impl ser::SerializeMap for Elements<'_> {
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), ClearValueError> {
         // serde_json's own key rules are wider than Firestore's: only text is a key here.
-        match serde_json::to_value(key) {
-            Ok(serde_json::Value::String(key)) => self.key = Some(key),
-            _ => return self.check.refuse(KEY),
+        let Ok(serde_json::Value::String(key)) = serde_json::to_value(key) else {
+            return self.check.refuse(KEY);
+        };
+        if let Some(seen) = &mut self.seen {
+            // Where a struct has a flattened field, derived code gives the struct's own names as `str`;
+            // their `None`s are left out and read back as `None`. A flattened map's keys are `String`s.
+            let named = std::any::type_name::<T>() == "str";
+            self.place = if named { Place::Field } else { Place::Element };
+            if !seen.insert(key.clone()) {
+                let path = Path::Inside(self.check.path, Step::Name(&key));
+                return Err(ClearValueError { field: path.to_field_path(), reason: TWICE });
+            }
         }
+        self.key = Some(key);
         Ok(())
     }
 

@@ -148,6 +148,29 @@ pub(super) fn remove_at(fields: &mut Fields, path: &[String]) {
     }
 }
 
+/// Whether two documents hold the same, doubles compared by their bits.
+pub(super) fn same_fields(left: &Fields, right: &Fields) -> bool {
+    left.len() == right.len()
+        && left.iter().all(|(name, value)| right.get(name).is_some_and(|other| same(value, other)))
+}
+
+/// Whether two values are the same, doubles compared by their bits.
+pub(crate) fn same(left: &Value, right: &Value) -> bool {
+    match (&left.value_type, &right.value_type) {
+        (Some(ValueType::DoubleValue(left)), Some(ValueType::DoubleValue(right))) => {
+            left.to_bits() == right.to_bits()
+        }
+        (Some(ValueType::ArrayValue(left)), Some(ValueType::ArrayValue(right))) => {
+            left.values.len() == right.values.len()
+                && left.values.iter().zip(&right.values).all(|(left, right)| same(left, right))
+        }
+        (Some(ValueType::MapValue(left)), Some(ValueType::MapValue(right))) => {
+            same_fields(&left.fields, &right.fields)
+        }
+        (left, right) => left == right,
+    }
+}
+
 fn quoted(name: &str) -> String {
     let mut chars = name.chars();
     let identifier = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')

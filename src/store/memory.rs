@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
-use super::document::{prepare, remove_at, set_at, value_at};
+use super::document::{prepare, remove_at, same_fields, set_at, value_at};
 use super::limits::check_document;
 use super::{
     Commit, Document, FieldMask, Fields, ListPage, ListRequest, Precondition, Store, StoreError, Time, Value,
@@ -139,28 +139,6 @@ fn keep_as_firestore(value: &mut Value) {
         Some(ValueType::ArrayValue(array)) => array.values.iter_mut().for_each(keep_as_firestore),
         Some(ValueType::MapValue(map)) => map.fields.values_mut().for_each(keep_as_firestore),
         _ => {}
-    }
-}
-
-/// Whether nothing changed, doubles compared by their bits.
-fn same_fields(left: &Fields, right: &Fields) -> bool {
-    left.len() == right.len()
-        && left.iter().all(|(name, value)| right.get(name).is_some_and(|other| same(value, other)))
-}
-
-fn same(left: &Value, right: &Value) -> bool {
-    match (&left.value_type, &right.value_type) {
-        (Some(ValueType::DoubleValue(left)), Some(ValueType::DoubleValue(right))) => {
-            left.to_bits() == right.to_bits()
-        }
-        (Some(ValueType::ArrayValue(left)), Some(ValueType::ArrayValue(right))) => {
-            left.values.len() == right.values.len()
-                && left.values.iter().zip(&right.values).all(|(left, right)| same(left, right))
-        }
-        (Some(ValueType::MapValue(left)), Some(ValueType::MapValue(right))) => {
-            same_fields(&left.fields, &right.fields)
-        }
-        (left, right) => left == right,
     }
 }
 

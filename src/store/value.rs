@@ -37,7 +37,7 @@ pub(crate) struct OtherShape {
 
 /// Decodes a value with named fields.
 pub(crate) fn decode<T: DeserializeOwned>(fields: &Fields) -> Result<T, OtherShape> {
-    let value = || FirestoreValue::from(map_value(fields.clone()));
+    let value = || FirestoreValue::from(map_of(fields.clone()));
     // Keeping track of the path costs time, so it is only done once something does not fit.
     T::deserialize(value()).or_else(|_| {
         serde_path_to_error::deserialize(value())
@@ -46,9 +46,22 @@ pub(crate) fn decode<T: DeserializeOwned>(fields: &Fields) -> Result<T, OtherSha
 }
 
 /// A map value.
-fn map_value(fields: Fields) -> Value {
+pub(crate) fn map_of(fields: Fields) -> Value {
     let fields = firestore::gcloud_sdk::google::firestore::v1::MapValue { fields };
     Value { value_type: Some(ValueType::MapValue(fields)) }
+}
+
+/// An array value.
+pub(crate) fn array_of(values: Vec<Value>) -> Value {
+    let array = firestore::gcloud_sdk::google::firestore::v1::ArrayValue { values };
+    Value { value_type: Some(ValueType::ArrayValue(array)) }
+}
+
+/// Whether decoding stops because one field stands under two of its names.
+pub(crate) fn reads_twice<T: DeserializeOwned>(fields: &Fields) -> bool {
+    let decoded = T::deserialize(FirestoreValue::from(map_of(fields.clone())));
+    // serde's own words, from code that its derive generates; they are not passed on.
+    decoded.is_err_and(|error| error.to_string().contains("duplicate field"))
 }
 
 /// A string value.

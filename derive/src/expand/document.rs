@@ -40,15 +40,23 @@ fn document(context: &Context<'_>, clause: &TokenStream) -> Option<TokenStream> 
     let stored = input.fields().filter(|field| field.serde.skip.is_none() && field.serde.flatten.is_none());
     let fields = stored.map(|field| {
         let (name, aliases, sensitive) = (&field.names.stored, &field.names.aliases, field.is_sealed());
-        quote!(#krate::FieldInfo { name: #name, aliases: &[#(#aliases),*], sensitive: #sensitive })
+        let written = !field.serde.unwritten();
+        quote!(#krate::FieldInfo {
+            name: #name,
+            aliases: &[#(#aliases),*],
+            sensitive: #sensitive,
+            written: #written,
+        })
     });
     let fields = tag.into_iter().chain(fields);
+    let flattened = input.fields().any(|field| field.serde.flatten.is_some());
     Some(quote! {
         #[automatically_derived]
         impl #parameters #krate::Document for #plain #clause {
             const COLLECTION: &'static str = #collection;
             const ID_FIELD: &'static str = #id_field;
             const FIELDS: &'static [#krate::FieldInfo] = &[#(#fields),*];
+            const FLATTENED: bool = #flattened;
 
             fn id(&self) -> &str {
                 #as_str(&self.#member)

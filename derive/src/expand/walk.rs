@@ -32,7 +32,7 @@ pub fn implementation(context: &Context<'_>) -> TokenStream {
         let pattern = variant.bound_where(sealed_ident, Field::is_sealed);
         (pattern, quote!(#(#fields)* ::core::result::Result::Ok(())))
     });
-    let reveal = arms(context, &revealed, &|variant| {
+    let reveal = read_arms(context, &revealed, &|variant| {
         let fields = variant.fields.iter().filter_map(|field| reveal(context, variant, field));
         let path = variant.path(ident);
         let members = variant.fields.iter().map(|field| &field.member);
@@ -43,7 +43,7 @@ pub fn implementation(context: &Context<'_>) -> TokenStream {
         let result = quote!(::core::option::Option::Some(#path { #(#members: #values),* }));
         (variant.bound(sealed_ident), quote!(#(#fields)* #result))
     });
-    let reveal_partial = arms(context, &partial, &|variant| {
+    let reveal_partial = read_arms(context, &partial, &|variant| {
         let fields = variant.fields.iter().filter_map(|field| reveal_partial(context, variant, field));
         let result = variant.bound(partial_ident);
         (variant.bound(sealed_ident), quote!(#(#fields)* #result))
@@ -100,15 +100,23 @@ pub fn implementation(context: &Context<'_>) -> TokenStream {
     }
 }
 
+/// A pattern, and the block behind it.
+type Arm<'a> = dyn Fn(&Variant<'_>) -> (TokenStream, TokenStream) + 'a;
+
 /// A match arm for each variant: a pattern, and a block below the variant's own path step.
-fn arms(
-    context: &Context<'_>,
-    output: &TokenStream,
-    arm: &dyn Fn(&Variant<'_>) -> (TokenStream, TokenStream),
-) -> TokenStream {
+fn arms(context: &Context<'_>, output: &TokenStream, arm: &Arm<'_>) -> TokenStream {
+    variant_arms(context, output, false, arm)
+}
+
+/// The same in reading, where the variant's step may be one of its aliases.
+fn read_arms(context: &Context<'_>, output: &TokenStream, arm: &Arm<'_>) -> TokenStream {
+    variant_arms(context, output, true, arm)
+}
+
+fn variant_arms(context: &Context<'_>, output: &TokenStream, reading: bool, arm: &Arm<'_>) -> TokenStream {
     let arms = context.input.variants.iter().map(|variant| {
         let (pattern, block) = arm(variant);
-        let block = context.variant_step(variant, output, block);
+        let block = context.variant_step(variant, output, reading, block);
         quote!(#pattern => #block,)
     });
     arms.collect()
@@ -199,7 +207,7 @@ fn reveal(context: &Context<'_>, variant: &Variant<'_>, field: &Field<'_>) -> Op
             quote!(#opened.ok())
         }
     };
-    let value = context.step(&field.step, value);
+    let value = context.read_step(field, value);
     Some(quote!(let #binding = #value;))
 }
 
@@ -210,7 +218,7 @@ fn reveal_partial(context: &Context<'_>, variant: &Variant<'_>, field: &Field<'_
         Kind::Nested(_) => quote!(<#ty as #krate::Sealable>::reveal_partial(#binding, #walk)),
         Kind::Sensitive(_) => reveal_sensitive(context, variant, field),
     };
-    let value = context.step(&field.step, value);
+    let value = context.read_step(field, value);
     Some(quote!(let #binding = #value;))
 }
 

@@ -1,0 +1,167 @@
+//! Message keys and their rings: apart from data keys, so that who reads the bus reads no database.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::key::DataKey;
+use super::labels;
+use super::provider::{KeyError, KeyLookup};
+use super::ring::KeyRing;
+use crate::bytes::{KeyId, Scope};
+
+/// A key that seals messages and nothing else: 32 secret bytes, wiped on drop.
+///
+/// Its id and its sealing key are derived under other labels than a data key's, so even the same 32
+/// bytes open nothing that the other kind sealed.
+#[derive(Debug)]
+pub struct MessageKey(DataKey);
+
+impl MessageKey {
+    /// A new key from the operating system's random numbers.
+    ///
+    /// # Errors
+    /// [`KeyError::Random`]: the operating system gives none.
+    pub fn generate() -> Result<Self, KeyError> {
+        Ok(Self::from_bytes(DataKey::generate()?.expose_secret()))
+    }
+
+    /// The key with these 32 bytes, which must be uniformly random: no password, no text.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+        Self(DataKey::labelled(bytes, &labels::MESSAGE_KEY))
+    }
+
+    /// The id that certifies the key.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        self.0.id()
+    }
+
+    /// The 32 secret bytes. Whoever has them opens every message that the key sealed.
+    #[must_use]
+    pub fn expose_secret(&self) -> &[u8; 32] {
+        self.0.expose_secret()
+    }
+}
+
+/// The message keys of one scope: the primary, which seals and opens, and those that only open.
+/// Cloning is cheap: the keys are shared.
+///
+/// A data ring is not taken for it, nor the other way round:
+///
+/// ```compile_fail,E0308
+/// use fireseal::{DataKey, MessageRing};
+///
+/// let ring = MessageRing::new(DataKey::generate()?);
+/// # Ok::<(), fireseal::KeyError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct MessageRing(KeyRing);
+
+impl MessageRing {
+    /// A ring of the default scope with this primary key.
+    #[must_use]
+    pub fn new(primary: MessageKey) -> Self {
+        Self(KeyRing::new(primary.0))
+    }
+
+    /// The same keys as the ring of another scope.
+    #[must_use]
+    pub fn with_scope(self, scope: Scope) -> Self {
+        Self(self.0.with_scope(scope))
+    }
+
+    /// Adds a key that opens but does not seal.
+    #[must_use]
+    pub fn with_active(self, key: MessageKey) -> Self {
+        Self(self.0.with_active(key.0))
+    }
+
+    /// Remembers that a key was destroyed.
+    #[must_use]
+    pub fn with_destroyed(self, id: KeyId) -> Self {
+        Self(self.0.with_destroyed(id))
+    }
+
+    /// Whose keys these are.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        self.0.scope()
+    }
+
+    /// The id of the key that seals.
+    #[must_use]
+    pub fn primary_id(&self) -> KeyId {
+        self.0.primary().id()
+    }
+
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.0
+    }
+
+    pub(crate) fn look_up(&self, id: &KeyId) -> KeyLookup {
+        self.0.key(id)
+    }
+}
+
+/// The source of message rings, asked by scope. A [`MessageRing`] is that of its own scope.
+#[async_trait]
+pub trait MessageKeyProvider: Send + Sync {
+    /// The current ring of a scope.
+    ///
+    /// # Errors
+    /// [`KeyError::ScopeUnknown`], or [`KeyError::Unavailable`] where the key service is down.
+    async fn message_ring(&self, scope: &Scope) -> Result<MessageRing, KeyError>;
+}
+
+#[async_trait]
+impl MessageKeyProvider for MessageRing {
+    async fn message_ring(&self, scope: &Scope) -> Result<MessageRing, KeyError> {
+        if scope != self.scope() {
+            return Err(KeyError::ScopeUnknown { scope: scope.clone() });
+        }
+        Ok(self.clone())
+    }
+}
+
+#[async_trait]
+impl<P: MessageKeyProvider + ?Sized> MessageKeyProvider for Arc<P> {
+    async fn message_ring(&self, scope: &Scope) -> Result<MessageRing, KeyError> {
+        (**self).message_ring(scope).await
+    }
+}
+
+/// Message rings of several scopes, kept in memory.
+#[derive(Debug, Clone, Default)]
+pub struct MessageRings(HashMap<Scope, MessageRing>);
+
+impl FromIterator<MessageRing> for MessageRings {
+    /// Of two rings of one scope the later counts.
+    fn from_iter<I: IntoIterator<Item = MessageRing>>(rings: I) -> Self {
+        Self(rings.into_iter().map(|ring| (ring.scope().clone(), ring)).collect())
+    }
+}
+
+#[async_trait]
+impl MessageKeyProvider for MessageRings {
+    async fn message_ring(&self, scope: &Scope) -> Result<MessageRing, KeyError> {
+        self.0.get(scope).cloned().ok_or_else(|| KeyError::ScopeUnknown { scope: scope.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_key_shares_nothing_with_the_data_key_of_the_same_bytes() {
+        let (message, data) = (MessageKey::from_bytes(&[9; 32]), DataKey::from_bytes(&[9; 32]));
+        assert_ne!(message.id(), data.id());
+        let mut sealed = *b"text";
+        let tag = message.0.cipher().seal(&[1; 24], b"", &mut sealed).expect("short");
+        let mut opened = [0; 4];
+        assert!(data.cipher().open(&[1; 24], b"", (&sealed, &tag), &mut opened).is_err());
+    }
+}
