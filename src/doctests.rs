@@ -27,13 +27,6 @@ struct Rotation;
 #[doc = include_str!("../docs/guide/choosing-a-root.md")]
 struct ChoosingARoot;
 
-#[cfg(feature = "age")]
-#[doc = include_str!("../docs/guide/recovery.md")]
-struct Recovery;
-
-#[doc = include_str!("../docs/guide/incidents.md")]
-struct Incidents;
-
 #[cfg(feature = "grpc")]
 #[doc = include_str!("../docs/guide/services.md")]
 struct Services;
@@ -41,3 +34,10 @@ struct Services;
 #[cfg(feature = "nats")]
 #[doc = include_str!("../docs/guide/streams.md")]
 struct Streams;
+
+#[cfg(feature = "age")]
+#[doc = include_str!("../docs/guide/recovery.md")]
+struct Recovery;
+
+#[doc = include_str!("../docs/guide/incidents.md")]
+struct Incidents;

@@ -12,6 +12,8 @@ mod forms;
 #[cfg(feature = "grpc")]
 #[path = "messages/grpc.rs"]
 mod grpc;
+#[path = "messages/log.rs"]
+mod log;
 #[cfg(feature = "nats")]
 #[path = "messages/nats.rs"]
 mod nats;

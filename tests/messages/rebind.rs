@@ -1,39 +1,9 @@
 //! From a message into a document and back, and what the audit events tell of it.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use fireseal::{DocumentPath, Location, Message, MessageError, Sealable, SealedMessage, rebind_to_message};
-use tracing_subscriber::filter::LevelFilter;
 
+use crate::log::told;
 use crate::shop::{Order, SECRET, data_ring, order, ring, subject};
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-fn told(act: impl FnOnce()) -> String {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    tracing::subscriber::with_default(subscriber, act);
-    let bytes = log.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
-}
 
 #[test]
 fn a_move_opens_only_in_its_new_place_and_is_told() {

@@ -36,7 +36,8 @@ fn document(context: &Context<'_>, clause: &TokenStream) -> Option<TokenStream> 
     let plain = input.plain_type();
 
     let tag = input.serde.tag.as_ref().map(LitStr::value);
-    let tag = tag.map(|tag| quote!(#krate::FieldInfo { name: #tag, aliases: &[], sensitive: false }));
+    let tag = tag
+        .map(|tag| quote!(#krate::FieldInfo { name: #tag, aliases: &[], sensitive: false, written: true }));
     let stored = input.fields().filter(|field| field.serde.skip.is_none() && field.serde.flatten.is_none());
     let fields = stored.map(|field| {
         let (name, aliases, sensitive) = (&field.names.stored, &field.names.aliases, field.is_sealed());
