@@ -26,6 +26,7 @@ struct Rotation;
 
 #[doc = include_str!("../docs/guide/choosing-a-root.md")]
 struct ChoosingARoot;
+
 #[cfg(feature = "grpc")]
 #[doc = include_str!("../docs/guide/services.md")]
 struct Services;

@@ -555,6 +555,9 @@ async fn a_drill_takes_the_slot_alone() {
     assert!(matches!(refused, Err(VaultError::NotOpened { .. })), "{refused:?}");
     assert_eq!(admin.slots(acme, SlotKind::Backup).await.unwrap()[0].verified_ms, None);
     assert_eq!(vault_over(&kept, authority).drill(authority, acme, &identity).await.unwrap(), slot);
+    // Nor does it for a vault that was told to use the backup key only.
+    let alone = world.admin().with_only_root(identity);
+    assert!(alone.open_ring(acme).await.is_err(), "another root was used");
 }
 
 #[test]
@@ -572,7 +575,7 @@ fn a_backup_key_is_a_standard_identity_file() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_k_shares_make_the_identity_and_fewer_are_refused(

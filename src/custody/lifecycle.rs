@@ -64,11 +64,7 @@ impl KeyVault {
     /// changed the ring meanwhile.
     pub async fn rotate(&self, authority: &Authority, scope: &Scope) -> Result<KeyId, VaultError> {
         let mut draft = self.change(authority, scope).await?;
-        let old = draft.manifest.primary(Purpose::Data).map(|key| key.id);
-        let new = self.add_key(&mut draft, Purpose::Data, KeyState::Primary).await?;
-        if let Some(old) = old {
-            draft.set_state(&old, KeyState::Active, self.now_ms());
-        }
+        let new = self.renew_data_key(&mut draft).await?;
         self.commit(authority, draft).await?;
         Ok(new)
     }

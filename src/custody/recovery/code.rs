@@ -148,6 +148,8 @@ mod tests {
             assert_eq!(format!("{code:?}"), format!("RecoveryCode({:?})", code.name()));
         }
         println!("{tried} typos told");
+        // As an independent program makes it.
+        assert!(RecoveryCode::parse("K7Q3-0123-4567-89AB-CDEF-GHJK-MNPQ-RS2A").is_ok());
         assert_eq!(RecoveryCode::parse(&"0".repeat(DIGITS)), Err(CodeError::Typo));
     }
 }

@@ -172,6 +172,9 @@ mod tests {
         let secret = Zeroizing::new([0x5a; 32]);
         let share = Share { set: [3; SET_DIGITS], index: 2, threshold: 3, secret };
         let text = share.expose_text();
+        // As an independent program makes it.
+        let body = format!("{}B9D0", "B9D5-MPJT-".repeat(6));
+        assert_eq!(*text, format!("fireseal-share-v1:33333333:2:3:{body}:F3Q7-W5"));
         assert_eq!(Share::parse(&text), Ok(share.clone()));
         let (label, rest) = text.split_once(':').expect("a label");
         let typed = format!("{}: {}", label.to_uppercase(), rest.to_lowercase().replace('-', " "));
