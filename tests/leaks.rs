@@ -3,11 +3,14 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use fireseal::store::FirestoreStore;
-use fireseal::{DataKey, KeyRing, Repository, Sealable};
+use fireseal::{DataKey, KeyRing, PlaintextWindow, Repository, Sealable, SealedRepository};
 use fireseal_emulator::Emulator;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// Every secret of the suite holds this, or is one of [`NUMBERS`].
 const CANARY: &str = "canary-7f3a";
@@ -135,4 +138,63 @@ async fn the_database_holds_no_secret() {
         hits += found.len();
     }
     println!("{} secrets searched for, {hits} hits", 16 + NUMBERS.len());
+}
+
+#[derive(Sealable)]
+#[sealable(collection = "legacy")]
+struct Legacy {
+    #[sealable(id)]
+    id: String,
+    #[sensitive]
+    #[serde(alias = "old")]
+    ssn: String,
+    #[sensitive]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    #[sealable(nested)]
+    cards: Vec<Nested>,
+    #[sealable(nested)]
+    #[serde(flatten)]
+    home: Home,
+}
+
+#[derive(Sealable)]
+struct Home {
+    #[sensitive]
+    street: String,
+}
+
+#[tokio::test]
+async fn a_collection_that_held_plaintext_holds_none_once_it_is_sealed() {
+    let project = Emulator::shared().await.unwrap().project().unwrap();
+    let text = |number| json!({ "stringValue": secret(number) });
+    let card = |number| json!({ "mapValue": { "fields": { "clear": { "stringValue": "x" }, "text": text(number) } } });
+    let fields = json!({
+        "id": { "stringValue": "a" },
+        "old": text(1),
+        "note": text(2),
+        "street": text(3),
+        "cards": { "arrayValue": { "values": [card(4), card(5)] } },
+    });
+    project.put("legacy/a", &fields).await.unwrap();
+    assert_eq!(project.search(CANARY).await.unwrap().len(), 5, "the search finds what is there");
+
+    let store = FirestoreStore::new(project.firestore().await.unwrap());
+    let until = SystemTime::now() + Duration::from_secs(3_600);
+    let window = Arc::new(PlaintextWindow::new(["ssn", "old", "note", "street", "cards"], until));
+    let strict = Repository::<Legacy>::new(store.clone(), KeyRing::new(DataKey::generate().unwrap()));
+    let moving = strict.clone().dangerously_accept_plaintext(Arc::clone(&window));
+    moving.modify("a", |legacy| legacy.note = None).await.unwrap();
+    assert_eq!(window.accepted(), 5);
+    assert_eq!(project.search(CANARY).await.unwrap(), []);
+
+    let sealed = SealedRepository::<Legacy>::new(store);
+    sealed.save(&mut sealed.get("a").await.unwrap().unwrap()).await.unwrap();
+    let mut partial = strict.get_partial("a").await.unwrap().unwrap();
+    partial.ssn = Ok(secret(6));
+    strict.save_partial(&mut partial).await.unwrap();
+    let legacy = strict.get("a").await.unwrap().unwrap();
+    assert_eq!((legacy.ssn, legacy.note, legacy.home.street), (secret(6), None, secret(3)));
+    strict.set(&Legacy { note: Some(secret(7)), ..strict.get("a").await.unwrap().unwrap() }).await.unwrap();
+    assert_eq!(project.search(CANARY).await.unwrap(), []);
 }
