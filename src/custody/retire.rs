@@ -30,8 +30,20 @@ pub enum Retirement {
         documents: u64,
     },
     /// It is retired: it neither seals nor opens.
-    Retired,
+    Retired {
+        /// Where values of the key may be left all the same, because nobody counts there: look at each
+        /// before the key is destroyed.
+        not_counted: &'static [&'static str],
+    },
 }
+
+/// What no count sees.
+const NOT_COUNTED: &[&str] = &[
+    "messages that wait in streams and queues",
+    "exports and backups of the database",
+    "the database's point-in-time recovery",
+    "copies in other databases that the count was not told of",
+];
 
 impl KeyVault {
     /// Retires a key that is active, which [`rotate`](Self::rotate) made it: waits until the hard time to
@@ -59,7 +71,7 @@ impl KeyVault {
         let draft = self.change(authority, scope).await?;
         let entry = draft.live_key(key)?;
         match entry.state {
-            KeyState::Retired => return Ok(Retirement::Retired),
+            KeyState::Retired => return Ok(Retirement::Retired { not_counted: NOT_COUNTED }),
             KeyState::Active => {}
             _ => return Err(state_error(entry, "only an active key is retired; rotate first")),
         }
@@ -81,6 +93,6 @@ impl KeyVault {
         let mut draft = draft;
         draft.set_state(key, KeyState::Retired, self.now_ms());
         self.commit(authority, draft).await?;
-        Ok(Retirement::Retired)
+        Ok(Retirement::Retired { not_counted: NOT_COUNTED })
     }
 }
