@@ -13,6 +13,8 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 mod tokens;
+#[cfg(test)]
+mod vectors;
 mod walk;
 
 pub use info::{CompoundInfo, IndexInfo, IndexKind, Normalizer, Range};

@@ -47,6 +47,11 @@ impl Canonical {
         Ok(canonical)
     }
 
+    #[cfg(test)]
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(super) fn value(&mut self, value: &Scalar, normalize: &[Normalizer]) -> Result<&[u8], NotIndexable> {
         self.0.clear();
         self.push(value, normalize)?;
