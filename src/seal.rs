@@ -18,8 +18,8 @@ mod window;
 pub use closed::Closed;
 pub use error::{Cause, FieldFailure, OpenError, SealError};
 pub use index::{
-    CompoundInfo, Index, IndexInfo, IndexKind, Normalizer, NotAskable, NotIndexable, Part, Range, Scalar,
-    scalar,
+    CompoundInfo, Index, IndexInfo, IndexKind, Leakage, LeakageError, Normalizer, NotAskable, NotIndexable,
+    Part, Range, Scalar, scalar,
 };
 pub use raw_bytes::RawBytes;
 pub use reveal::{Reveal, missing};

@@ -3,6 +3,7 @@
 
 mod canonical;
 mod info;
+mod leakage;
 mod normal;
 mod number;
 mod place;
@@ -18,6 +19,7 @@ mod vectors;
 mod walk;
 
 pub use info::{CompoundInfo, IndexInfo, IndexKind, Normalizer, Range};
+pub use leakage::{Leakage, LeakageError};
 pub(crate) use place::IndexPlace;
 pub use probe::NotAskable;
 pub(crate) use probe::{Probe, ProbeTokens, compound_holds, compound_tokens, holds, probe_tokens};

@@ -47,7 +47,6 @@ impl Canonical {
         Ok(canonical)
     }
 
-    #[cfg(test)]
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -170,6 +170,17 @@ mod tests {
             hash(Some(Normalizer::Digits)),
             hash(None),
         ];
-        assert_eq!(found, ["a767b627e3fb90c2", "a060e4f5fe4e9fda", "ad8e26befc00b8d4", "d6acde608cc048e3", "f6d5fd9d2fa87b5d", "549015113af29346", "8c0c6303313c9218"]);
+        assert_eq!(
+            found,
+            [
+                "a767b627e3fb90c2",
+                "a060e4f5fe4e9fda",
+                "ad8e26befc00b8d4",
+                "d6acde608cc048e3",
+                "f6d5fd9d2fa87b5d",
+                "549015113af29346",
+                "8c0c6303313c9218"
+            ]
+        );
     }
 }

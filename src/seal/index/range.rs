@@ -216,11 +216,11 @@ fn at_level(bucket: u128, level: u8) -> u128 {
 fn exact(mut first: u128, mut last: u128, mut level: u8) -> Vec<Interval> {
     let mut intervals = Vec::new();
     while first < last {
-        if first % 2 == 1 {
+        if !first.is_multiple_of(2) {
             intervals.push(Interval { level, index: first });
             first += 1;
         }
-        if last % 2 == 0 {
+        if last.is_multiple_of(2) {
             intervals.push(Interval { level, index: last });
             last -= 1;
         }
