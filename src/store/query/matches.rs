@@ -47,12 +47,15 @@ fn holds(found: &Value, op: Op, value: &Value) -> bool {
         Op::GreaterOrEqual => compared().is_some_and(|order| order.is_ge()),
         Op::In => !is_null(found) && elements(value).iter().any(equal),
         Op::NotIn => !is_null(found) && !elements(value).iter().any(|other| is_null(other) || equal(other)),
-        Op::Contains => elements(found).iter().any(|element| compare_values(element, value).is_eq()),
-        Op::ContainsAny => {
-            let any = |element: &Value| elements(value).iter().any(|v| compare_values(element, v).is_eq());
-            elements(found).iter().any(any)
-        }
+        Op::Contains => holds_any(found, std::slice::from_ref(value)),
+        Op::ContainsAny => holds_any(found, elements(value)),
     }
+}
+
+/// Whether an array holds one of these values; null is in none.
+fn holds_any(array: &Value, values: &[Value]) -> bool {
+    let wanted = |element: &Value| values.iter().any(|value| compare_values(element, value).is_eq());
+    elements(array).iter().any(|element| !is_null(element) && wanted(element))
 }
 
 /// The elements of an array; none of what is no array.

@@ -142,8 +142,9 @@ fn check_operand(field: &FieldRef, op: Op, value: &Value) -> Result<(), StoreErr
         }
         return values.iter().try_for_each(check_name);
     }
-    if !matches!(op, Op::In | Op::NotIn) && values.iter().any(|value| is_null(value) || is_nan(value)) {
-        return refused("null and NaN are not compared with; ask what the field is");
+    let compares = op == Op::Equal || (op.is_inequality() && op != Op::NotIn);
+    if compares && (is_null(value) || is_nan(value)) {
+        return refused("no field is compared with null or NaN; ask whether it is null or NaN");
     }
     Ok(())
 }
