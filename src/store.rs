@@ -5,7 +5,7 @@ mod document;
 mod firestore;
 mod limits;
 mod memory;
-mod query;
+pub(crate) mod query;
 mod transaction;
 pub(crate) mod value;
 
@@ -21,7 +21,10 @@ pub use limits::{
     MAX_VALUE_BYTES, check_document,
 };
 pub use memory::MemoryStore;
-pub use query::{Aggregation, Cursor, Direction, Explanation, FieldRef, Filter, From, Is, Op, Order, Query};
+pub use query::{
+    Aggregation, Cursor, Direction, Explanation, FieldRef, Filter, From, Is, Op, Order, Query, compare,
+    compare_values, matches,
+};
 pub use transaction::Transaction;
 
 use std::sync::Arc;
