@@ -2,15 +2,18 @@
 
 use std::fmt;
 
-use super::{Document, Time};
+use super::{Document, Query, Time};
 use crate::bytes::DocumentPath;
 
 /// What is listened to.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "there is one for each listener")]
 pub enum Target {
     /// These documents, whether they exist or not.
     Documents(Vec<DocumentPath>),
+    /// The result of a query; one with an offset is refused. The order of the result is the caller's work.
+    Query(Query),
 }
 
 /// Where a listener was, from which another one may go on.
