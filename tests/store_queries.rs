@@ -470,6 +470,15 @@ async fn illegal_queries_are_refused(store: Arc<dyn Store>) {
         Query { offset: u32::MAX, ..in_c() },
         Query { mask: Some(FieldMask::new(vec![vec![String::new()]])), ..in_c() },
         Query::new(From::Group { id: "a/b".into(), under: None }),
+        // The document above counts too.
+        Query {
+            filter: Some(Filter::All((0..10).map(|n| on(&format!("f{n}"), Greater, int(1))).collect())),
+            ..Query::new(From::Group { id: "c".into(), under: Some(DocumentPath::parse("c/a").unwrap()) })
+        },
+        Query {
+            filter: Some(Filter::All((0..99).map(|n| on(&format!("f{n}"), Equal, int(1))).collect())),
+            ..Query::new(From::Collection(CollectionPath::parse("c/a/c").unwrap()))
+        },
     ]);
     for query in queries {
         refuses(store.query(&query, None).await.map(|_| ()), &query);
@@ -497,7 +506,7 @@ async fn the_most_that_is_legal_is_answered(store: Arc<dyn Store>) {
         ]),
         Filter::All(vec![on("a", NotIn, numbers(2)), on("b", Contains, int(1)), on("d", Greater, int(1))]),
         Filter::All((0..10).map(|n| on(&format!("f{n}"), Greater, int(1))).collect()),
-        Filter::All((0..90).map(|n| on(&format!("f{n}"), Equal, int(1))).collect()),
+        Filter::All((0..99).map(|n| on(&format!("f{n}"), Equal, int(1))).collect()),
         Filter::All(vec![Filter::Any(vec![Filter::All(vec![on("a", Equal, int(1))])])]),
     ];
     for filter in filters {
