@@ -6,6 +6,7 @@ mod firestore;
 mod limits;
 mod listen;
 mod memory;
+mod query;
 mod transaction;
 mod transform;
 pub(crate) mod value;
@@ -23,6 +24,7 @@ pub use limits::{
 };
 pub use listen::{ListenEvent, ResumeToken, Target};
 pub use memory::MemoryStore;
+pub use query::{Aggregation, Cursor, Direction, Explanation, FieldRef, Filter, From, Is, Op, Order, Query};
 pub use transaction::{Transaction, TransactionMode};
 pub use transform::{Transform, TransformKind};
 
@@ -68,6 +70,46 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`]: the database cannot be reached, or refuses.
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StoreError>;
+
+    /// The documents of a query, in its order. Without a transaction the stream may live through
+    /// changes, and then shows each document as it was at some moment of it. It ends after an error.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] where the query breaks Firestore's rules; else as for
+    /// [`read`](Self::read), here or in the stream.
+    async fn query(
+        &self,
+        query: &Query,
+        within: Option<&Transaction>,
+    ) -> Result<BoxStream<'static, Result<Document, StoreError>>, StoreError> {
+        let _ = (query, within);
+        Err(StoreError::Unsupported { what: "queries" })
+    }
+
+    /// Computes over the documents of a query, offset and limit included: one value for each of 1
+    /// to 5 aggregations, in their order.
+    ///
+    /// # Errors
+    /// As for [`query`](Self::query).
+    async fn aggregate(
+        &self,
+        query: &Query,
+        over: &[Aggregation],
+        within: Option<&Transaction>,
+    ) -> Result<Vec<Value>, StoreError> {
+        let _ = (query, over, within);
+        Err(StoreError::Unsupported { what: "aggregations" })
+    }
+
+    /// Runs a query, which is charged, and says how the database ran it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] from a store that cannot tell; else as for
+    /// [`query`](Self::query).
+    async fn explain(&self, query: &Query) -> Result<Explanation, StoreError> {
+        let _ = query;
+        Err(StoreError::Unsupported { what: "explanations of queries" })
+    }
 
     /// Begins a transaction. One that is not committed must be rolled back, or it keeps others
     /// waiting until its time is over.
@@ -152,6 +194,27 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StoreError> {
         (**self).list(request).await
+    }
+
+    async fn query(
+        &self,
+        query: &Query,
+        within: Option<&Transaction>,
+    ) -> Result<BoxStream<'static, Result<Document, StoreError>>, StoreError> {
+        (**self).query(query, within).await
+    }
+
+    async fn aggregate(
+        &self,
+        query: &Query,
+        over: &[Aggregation],
+        within: Option<&Transaction>,
+    ) -> Result<Vec<Value>, StoreError> {
+        (**self).aggregate(query, over, within).await
+    }
+
+    async fn explain(&self, query: &Query) -> Result<Explanation, StoreError> {
+        (**self).explain(query).await
     }
 
     async fn begin(&self, mode: &TransactionMode) -> Result<Transaction, StoreError> {

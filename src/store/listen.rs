@@ -2,15 +2,16 @@
 
 use std::fmt;
 
-use super::{Document, Time};
+use super::{Document, Query, Time};
 use crate::bytes::DocumentPath;
 
 /// What is listened to.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum Target {
     /// These documents, whether they exist or not.
     Documents(Vec<DocumentPath>),
+    /// The result of a query; one with an offset is refused. The order of the result is the caller's work.
+    Query(Query),
 }
 
 /// Where a listener was, from which another one may go on.
@@ -44,7 +45,6 @@ impl fmt::Debug for ResumeToken {
 /// First comes every document that there is, then [`Current`](Self::Current), then each change.
 /// A document may come again unchanged.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum ListenEvent {
     /// A document is new, or was changed.
     Changed(Document),

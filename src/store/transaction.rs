@@ -9,7 +9,7 @@ use super::Time;
 ///
 /// What the store knows it by is its own matter; `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Transaction(Vec<u8>);
+pub struct Transaction(pub(super) Vec<u8>);
 
 impl Transaction {
     /// A transaction by what its store calls it; for those who implement a store.
