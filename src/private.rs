@@ -4,7 +4,10 @@ pub use serde;
 pub use zeroize::{Zeroize, ZeroizeOnDrop};
 
 pub use crate::bytes::Format;
-pub use crate::seal::{Draft, Reveal, Visit, Walk, missing};
+pub use crate::seal::{
+    CompoundInfo, Draft, Index, IndexInfo, IndexKind, Normalizer, Part, Range, Reveal, Scalar, Visit, Walk,
+    missing, scalar,
+};
 
 use std::marker::PhantomData;
 
