@@ -2,6 +2,7 @@
 
 use crate::bytes::{DocumentPath, LocationError};
 use crate::keys::KeyError;
+use crate::query::QueryError;
 use crate::seal::{OpenError, SealError};
 use crate::store::{ClearValueError, StoreError};
 
@@ -18,6 +19,9 @@ pub enum Error {
     /// The keys could not be had.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// What was asked cannot be asked.
+    #[error(transparent)]
+    Query(#[from] QueryError),
     /// The document was not sealed, and so not written.
     #[error("{document} was not written: {source}")]
     Seal {

@@ -55,6 +55,7 @@ mod keys;
 mod message;
 #[cfg(feature = "nats")]
 pub mod nats;
+pub mod query;
 mod repository;
 mod seal;
 pub mod store;

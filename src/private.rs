@@ -9,6 +9,11 @@ pub use crate::seal::{
     missing, scalar,
 };
 
+/// Single values of a field.
+pub mod one {
+    pub use crate::query::one::{decode, encode, raw};
+}
+
 use std::marker::PhantomData;
 
 use crate::seal::Sealable;
