@@ -54,8 +54,11 @@ impl TokenKeys {
 /// The token keys of one place: as many as its documents have indexes.
 pub(crate) struct PlaceKeys {
     place: Box<[u8]>,
-    keys: RwLock<Vec<(Box<[u8]>, Arc<TokenKey>)>>,
+    keys: RwLock<Vec<Kept>>,
 }
+
+/// A token key, behind what it is of.
+type Kept = (Box<[u8]>, Arc<TokenKey>);
 
 impl PlaceKeys {
     fn new(place: &[u8]) -> Self {
@@ -65,7 +68,7 @@ impl PlaceKeys {
     /// The key of `what`. Documents ask in the same order again and again, so `next` remembers where the
     /// next one is likely to be.
     pub(crate) fn key(&self, of: &IndexKey, what: &[u8], next: &mut usize) -> Arc<TokenKey> {
-        let find = |keys: &[(Box<[u8]>, Arc<TokenKey>)], next: &mut usize| {
+        let find = |keys: &[Kept], next: &mut usize| {
             let (before, after) = keys.split_at(keys.len().min(*next));
             let at = match after.iter().position(|(other, _)| **other == *what) {
                 Some(at) => before.len() + at,

@@ -3,6 +3,7 @@
 
 mod canonical;
 mod info;
+mod leakage;
 mod normal;
 mod number;
 mod place;
@@ -13,9 +14,12 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 mod tokens;
+#[cfg(test)]
+mod vectors;
 mod walk;
 
 pub use info::{CompoundInfo, IndexInfo, IndexKind, Normalizer, Range};
+pub use leakage::{Leakage, LeakageError};
 pub(crate) use place::IndexPlace;
 pub use probe::NotAskable;
 pub(crate) use probe::{Probe, ProbeTokens, compound_holds, compound_tokens, holds, probe_tokens};

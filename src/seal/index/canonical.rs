@@ -47,6 +47,10 @@ impl Canonical {
         Ok(canonical)
     }
 
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(super) fn value(&mut self, value: &Scalar, normalize: &[Normalizer]) -> Result<&[u8], NotIndexable> {
         self.0.clear();
         self.push(value, normalize)?;

@@ -120,9 +120,14 @@ mod tests {
         assert_eq!(normal(" ＡＤＡ ", &[Nfkc, Trim, CaseFold]), "ada");
     }
 
+    /// The planes that have letters, and the tags.
+    fn letters() -> impl Iterator<Item = char> {
+        ('\0'..='\u{323af}').chain('\u{e0000}'..='\u{e0fff}')
+    }
+
     #[test]
     fn steps_that_do_it_twice_change_nothing() {
-        for letter in '\0'..=char::MAX {
+        for letter in letters() {
             let text = format!("x{letter}\u{301}@{letter}");
             for step in [
                 Normalizer::Trim,
@@ -143,9 +148,11 @@ mod tests {
     fn every_code_point_gives_what_it_gave() {
         let hash = |step: Option<Normalizer>| {
             let mut hash = Sha256::new();
-            for letter in '\0'..=char::MAX {
+            for letter in letters() {
                 match step {
-                    Some(step) => hash.update(normal(&format!("a{letter}A\u{301}@{letter}b"), &[step])),
+                    Some(step) => {
+                        hash.update(normal(&format!("{letter}aA\u{301}@{letter}b{letter}"), &[step]))
+                    }
                     None => Normal::of(&format!("a{letter}b{letter}1"), &[]).words().for_each(|word| {
                         hash.update(word);
                         hash.update([0]);
@@ -163,6 +170,17 @@ mod tests {
             hash(Some(Normalizer::Digits)),
             hash(None),
         ];
-        assert_eq!(found, ["", "", "", "", "", "", ""]);
+        assert_eq!(
+            found,
+            [
+                "a767b627e3fb90c2",
+                "a060e4f5fe4e9fda",
+                "ad8e26befc00b8d4",
+                "d6acde608cc048e3",
+                "f6d5fd9d2fa87b5d",
+                "549015113af29346",
+                "8c0c6303313c9218"
+            ]
+        );
     }
 }

@@ -137,13 +137,18 @@ impl Buckets {
             return Ok(cover);
         }
         let first = inner(&from).map_or(0, |point| self.bucket(point));
-        let mut last = inner(&to).map_or(self.last(), |point| self.bucket(point));
-        if last == self.last() {
-            // Nothing is behind the last bucket, so that the interval that holds it may reach further.
-            last = u128::MAX.checked_shr(u128::BITS - u32::from(self.top())).unwrap_or(0);
-        }
+        let last = inner(&to).map_or(self.last(), |point| self.bucket(point));
+        // Nothing is behind the last bucket, so the interval that holds it may reach further.
+        let beyond = u128::MAX.checked_shr(u128::BITS - u32::from(self.top())).unwrap_or(0);
         for level in 0..=self.top() {
-            cover.intervals = exact(at_level(first, level), at_level(last, level), level);
+            let up_to = |last| exact(at_level(first, level), at_level(last, level), level);
+            cover.intervals = up_to(last);
+            if last == self.last() {
+                let further = up_to(beyond);
+                if further.len() < cover.intervals.len() {
+                    cover.intervals = further;
+                }
+            }
             cover.widened = level > 0;
             if cover.intervals.len() <= budget {
                 break;
@@ -211,11 +216,11 @@ fn at_level(bucket: u128, level: u8) -> u128 {
 fn exact(mut first: u128, mut last: u128, mut level: u8) -> Vec<Interval> {
     let mut intervals = Vec::new();
     while first < last {
-        if first % 2 == 1 {
+        if !first.is_multiple_of(2) {
             intervals.push(Interval { level, index: first });
             first += 1;
         }
-        if last % 2 == 0 {
+        if last.is_multiple_of(2) {
             intervals.push(Interval { level, index: last });
             last -= 1;
         }

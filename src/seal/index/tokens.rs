@@ -98,7 +98,8 @@ pub(crate) fn tokens(
     Ok(entries)
 }
 
-fn fill(
+/// Makes the tokens of one index of a field.
+pub(super) fn fill(
     entry: &mut Entry,
     maker: &mut Maker<'_>,
     path: &[String],
