@@ -7,6 +7,8 @@ use crate::bytes::DocumentPath;
 
 /// What is listened to.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "there is one for each listener")]
 pub enum Target {
     /// These documents, whether they exist or not.
     Documents(Vec<DocumentPath>),
