@@ -41,3 +41,6 @@ struct Recovery;
 
 #[doc = include_str!("../docs/guide/incidents.md")]
 struct Incidents;
+
+#[doc = include_str!("../docs/guide/writes.md")]
+struct Writes;
