@@ -364,7 +364,7 @@ struct Edit {
     fields: Fields,
     mask: Vec<Vec<String>>,
     transforms: Vec<Transform>,
-    /// Fields at the root that are written from a value, and that are deleted.
+    /// Fields at the root that are written from a value, and that are deleted, under all their names.
     written: BTreeSet<String>,
     deleted: BTreeSet<String>,
     /// What is set, deleted or transformed in the clear.
@@ -374,13 +374,12 @@ struct Edit {
 impl Edit {
     fn write<T: Document>(&mut self, mut sealed: Fields, names: &[String]) -> Result<(), Error> {
         for name in names {
-            if !self.name::<T>(name) {
-                if !sealed.contains_key(name) {
-                    return Err(no_such_field::<T>(name));
-                }
-                self.mask.push(vec![name.clone()]);
+            let all = names_of::<T>(name);
+            if all.is_empty() && !sealed.contains_key(name) {
+                return Err(no_such_field::<T>(name));
             }
-            self.written.insert(name.clone());
+            self.mask(name, &all);
+            self.written.extend(all.into_iter().map(str::to_owned).chain([name.clone()]));
         }
         sealed.retain(|name, _| self.written.contains(name));
         self.fields = sealed;
@@ -388,22 +387,18 @@ impl Edit {
     }
 
     fn delete<T: Document>(&mut self, name: String) -> Result<(), Error> {
-        if !self.name::<T>(&name) {
-            if !T::FLATTENED {
-                return Err(no_such_field::<T>(&name));
-            }
-            self.mask.push(vec![name.clone()]);
+        let all = names_of::<T>(&name);
+        if all.is_empty() && !T::FLATTENED {
+            return Err(no_such_field::<T>(&name));
         }
-        self.deleted.insert(name);
+        self.mask(&name, &all);
+        self.deleted.extend(all.into_iter().map(str::to_owned).chain([name]));
         Ok(())
     }
 
-    /// Puts a field of the type into the mask, under all of its names; tells whether there is one.
-    fn name<T: Document>(&mut self, name: &str) -> bool {
-        let field = T::FIELDS.iter().find(|field| field.name == name && field.written);
-        let names = field.into_iter().flat_map(|field| std::iter::once(&field.name).chain(field.aliases));
-        self.mask.extend(names.map(|&name| vec![name.to_owned()]));
-        field.is_some()
+    fn mask(&mut self, name: &str, all: &[&'static str]) {
+        let others = all.iter().filter(|other| **other != name);
+        self.mask.extend(others.copied().chain([name]).map(|name| vec![name.to_owned()]));
     }
 
     fn set(&mut self, path: Vec<String>, value: Option<Value>) {
@@ -452,6 +447,13 @@ impl Entries<'_> {
         let root = || seal_map::root(name);
         self.names.contains(name) || indexes.open && self.roots.iter().any(|names| names.contains(&root()))
     }
+}
+
+/// Every name of a field of the type; nothing where there is no such field.
+fn names_of<T: Document>(name: &str) -> Vec<&'static str> {
+    let field = T::FIELDS.iter().find(|field| field.name == name && field.written);
+    let names = field.into_iter().flat_map(|field| std::iter::once(&field.name).chain(field.aliases));
+    names.copied().collect()
 }
 
 fn no_such_field<T: Document>(name: &str) -> Error {
