@@ -4,9 +4,11 @@ mod check;
 mod document;
 mod firestore;
 mod limits;
+mod listen;
 mod memory;
 mod query;
 mod transaction;
+mod transform;
 pub(crate) mod value;
 
 pub use check::ClearValueError;
@@ -20,9 +22,11 @@ pub use limits::{
     LimitError, MAX_COLLECTIONS, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_FIELD_NAME_BYTES, MAX_NAME_BYTES,
     MAX_VALUE_BYTES, check_document,
 };
+pub use listen::{ListenEvent, ResumeToken, Target};
 pub use memory::MemoryStore;
 pub use query::{Aggregation, Cursor, Direction, Explanation, FieldRef, Filter, From, Is, Op, Order, Query};
-pub use transaction::Transaction;
+pub use transaction::{Transaction, TransactionMode};
+pub use transform::{Transform, TransformKind};
 
 use std::sync::Arc;
 
@@ -106,6 +110,72 @@ pub trait Store: Send + Sync {
         let _ = query;
         Err(StoreError::Unsupported { what: "explanations of queries" })
     }
+
+    /// Begins a transaction. One that is not committed must be rolled back, or it keeps others
+    /// waiting until its time is over.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] unless the store has transactions; [`StoreError`]: the database
+    /// cannot be reached, or refuses.
+    async fn begin(&self, mode: &TransactionMode) -> Result<Transaction, StoreError> {
+        let _ = mode;
+        Err(StoreError::Unsupported { what: "transactions" })
+    }
+
+    /// Reads documents as [`read`](Self::read) does, all in one transaction. All reads of a
+    /// transaction come before its writes.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); [`StoreError::Aborted`] where the whole transaction must be run again.
+    async fn read_within(
+        &self,
+        transaction: &Transaction,
+        paths: &[DocumentPath],
+        mask: Option<&FieldMask>,
+    ) -> Result<Vec<Option<Document>>, StoreError> {
+        let _ = (transaction, paths, mask);
+        Err(StoreError::Unsupported { what: "transactions" })
+    }
+
+    /// Applies all writes as [`commit`](Self::commit) does and ends the transaction, provided
+    /// that nothing it has read was changed since. It is over whatever the outcome; nothing is
+    /// ever sent again.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit); [`StoreError::Aborted`] where others changed what it has read,
+    /// or held on to it: nothing was applied, and the whole transaction must be run again.
+    async fn commit_within(
+        &self,
+        transaction: &Transaction,
+        writes: Vec<Write>,
+    ) -> Result<Commit, StoreError> {
+        let _ = (transaction, writes);
+        Err(StoreError::Unsupported { what: "transactions" })
+    }
+
+    /// Ends a transaction without writing.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the database cannot be reached, or refuses.
+    async fn rollback(&self, transaction: &Transaction) -> Result<(), StoreError> {
+        let _ = transaction;
+        Err(StoreError::Unsupported { what: "transactions" })
+    }
+
+    /// Tells what is there, and from then on what changes, over one connection: where it breaks
+    /// the stream ends with an error, and listening again is the caller's work.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] unless the store can be listened to, or can resume;
+    /// [`StoreError`]: the database cannot be reached, or refuses.
+    async fn listen(
+        &self,
+        target: &Target,
+        resume: Option<ResumeToken>,
+    ) -> Result<BoxStream<'static, Result<ListenEvent, StoreError>>, StoreError> {
+        let _ = (target, resume);
+        Err(StoreError::Unsupported { what: "listening" })
+    }
 }
 
 #[async_trait]
@@ -145,6 +215,39 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     async fn explain(&self, query: &Query) -> Result<Explanation, StoreError> {
         (**self).explain(query).await
+    }
+
+    async fn begin(&self, mode: &TransactionMode) -> Result<Transaction, StoreError> {
+        (**self).begin(mode).await
+    }
+
+    async fn read_within(
+        &self,
+        transaction: &Transaction,
+        paths: &[DocumentPath],
+        mask: Option<&FieldMask>,
+    ) -> Result<Vec<Option<Document>>, StoreError> {
+        (**self).read_within(transaction, paths, mask).await
+    }
+
+    async fn commit_within(
+        &self,
+        transaction: &Transaction,
+        writes: Vec<Write>,
+    ) -> Result<Commit, StoreError> {
+        (**self).commit_within(transaction, writes).await
+    }
+
+    async fn rollback(&self, transaction: &Transaction) -> Result<(), StoreError> {
+        (**self).rollback(transaction).await
+    }
+
+    async fn listen(
+        &self,
+        target: &Target,
+        resume: Option<ResumeToken>,
+    ) -> Result<BoxStream<'static, Result<ListenEvent, StoreError>>, StoreError> {
+        (**self).listen(target, resume).await
     }
 }
 
@@ -204,6 +307,12 @@ pub enum StoreError {
     Deadline {
         /// The deadline, in seconds.
         seconds: u64,
+    },
+    /// Others changed or held what a transaction has read; nothing was applied.
+    #[error("the transaction is aborted, nothing was written: {reason}; run all of it again")]
+    Aborted {
+        /// What the database said.
+        reason: String,
     },
     /// The store cannot do this at all.
     #[error("this store does not do {what}")]

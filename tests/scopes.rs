@@ -79,7 +79,7 @@ async fn a_document_that_changes_its_tenant_does_not_open(store: Db) {
         mask: Some(FieldMask::new(vec![vec!["tenant".to_owned()]])),
     };
     let path = DocumentPath::parse("orders/a").unwrap();
-    store.commit(vec![Write { path, kind, precondition: None }]).await.unwrap();
+    store.commit(vec![Write::new(path, kind)]).await.unwrap();
     assert!(matches!(orders.get("a").await, Err(Error::Open(_))));
     assert!(matches!(orders.list().page().await, Err(Error::Open(_))));
 }

@@ -7,9 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use fireseal::store::{
-    Fields, FirestoreStore, ListRequest, Precondition, Store, StoreError, Time, Write, WriteKind,
-};
+use fireseal::store::{Fields, FirestoreStore, ListRequest, Precondition, Store, StoreError, Time, Write};
 use fireseal::{CollectionPath, DocumentPath};
 use firestore::gcloud_sdk::google::firestore::v1::{
     BatchGetDocumentsRequest, BatchGetDocumentsResponse, CommitRequest, CommitResponse, Document,
@@ -188,7 +186,7 @@ fn list() -> ListRequest {
 }
 
 fn set(path: &str, precondition: Option<Precondition>) -> Write {
-    Write { path: doc(path), kind: WriteKind::Set { fields: Fields::new(), mask: None }, precondition }
+    Write { precondition, ..Write::set(doc(path), Fields::new()) }
 }
 
 fn name(path: &str) -> String {
@@ -487,7 +485,7 @@ async fn a_deletion_has_no_update_time() {
     let result = WriteResult { update_time: time, ..Default::default() };
     let response = CommitResponse { write_results: vec![result.clone(), result], commit_time: time };
     let fake = Fake::new([answers(vec![response.encode_to_vec()])]).await;
-    let delete = Write { path: doc("c/b"), kind: WriteKind::Delete, precondition: None };
+    let delete = Write::delete(doc("c/b"));
     let commit = fake.store.commit(vec![set("c/a", None), delete]).await.unwrap();
     assert_eq!((commit.commit_time, commit.update_times), (time, vec![time, None]));
 }
@@ -563,9 +561,9 @@ async fn fields_outside_the_mask_do_not_travel() {
     use fireseal::store::{FieldMask, Value, ValueType};
     let text = |text: &str| Value { value_type: Some(ValueType::StringValue(text.to_owned())) };
     let fields = Fields::from([("a".to_owned(), text("meant")), ("b".to_owned(), text("canary"))]);
-    let mask = Some(FieldMask::new(vec![vec!["a".to_owned()]]));
+    let mask = FieldMask::new(vec![vec!["a".to_owned()]]);
     let fake = Fake::new([committed(1)]).await;
-    let write = Write { path: doc("c/a"), kind: WriteKind::Set { fields, mask }, precondition: None };
+    let write = Write::merge(doc("c/a"), fields, mask);
     fake.store.commit(vec![write]).await.unwrap();
     let asked = fake.asked.lock().unwrap();
     assert_eq!(asked[0].method, "/google.firestore.v1.Firestore/Commit");

@@ -153,7 +153,7 @@ impl<T: Document> Collection<T> {
         kind: WriteKind,
         precondition: Option<Precondition>,
     ) -> Result<Option<Time>, Error> {
-        let commit = self.store.commit(vec![Write { path, kind, precondition }]).await?;
+        let commit = self.store.commit(vec![Write { precondition, ..Write::new(path, kind) }]).await?;
         Ok(commit.update_times.into_iter().next().flatten().or(commit.commit_time))
     }
 }

@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use ::firestore::gcloud_sdk::google::firestore::v1::MapValue;
 
-use super::StoreError;
 use super::limits::{MAX_FIELD_NAME_BYTES, check_document, reserved};
+use super::transform::check_transforms;
+use super::{StoreError, Transform};
 use crate::bytes::{CollectionPath, DocumentPath};
 
 /// A Firestore value, the generated protobuf type that the `firestore` crate uses too.
@@ -206,6 +207,47 @@ pub struct Write {
     pub kind: WriteKind,
     /// What must hold first.
     pub precondition: Option<Precondition>,
+    /// What the database makes of fields after setting the others, in this order; a deletion has
+    /// none. A field that is transformed is not set or deleted by the same write.
+    pub transforms: Vec<Transform>,
+}
+
+impl Write {
+    /// A write without precondition and transforms.
+    #[must_use]
+    pub fn new(path: DocumentPath, kind: WriteKind) -> Self {
+        Self { path, kind, precondition: None, transforms: Vec::new() }
+    }
+
+    /// Sets the whole document.
+    #[must_use]
+    pub fn set(path: DocumentPath, fields: Fields) -> Self {
+        Self::new(path, WriteKind::Set { fields, mask: None })
+    }
+
+    /// Sets the fields of the mask, deletes those without a value, and leaves all others.
+    #[must_use]
+    pub fn merge(path: DocumentPath, fields: Fields, mask: FieldMask) -> Self {
+        Self::new(path, WriteKind::Set { fields, mask: Some(mask) })
+    }
+
+    /// Deletes the document.
+    #[must_use]
+    pub fn delete(path: DocumentPath) -> Self {
+        Self::new(path, WriteKind::Delete)
+    }
+
+    /// The same write, provided that this holds.
+    #[must_use]
+    pub fn with_precondition(self, precondition: Precondition) -> Self {
+        Self { precondition: Some(precondition), ..self }
+    }
+
+    /// The same write, with these transforms.
+    #[must_use]
+    pub fn with_transforms(self, transforms: Vec<Transform>) -> Self {
+        Self { transforms, ..self }
+    }
 }
 
 /// Drops what masks do not mean, and refuses what Firestore would refuse of these writes
@@ -223,6 +265,7 @@ pub(super) fn prepare(writes: Vec<Write>) -> Result<Vec<Write>, StoreError> {
         {
             return refused(format!("{}: update times have microseconds, not nanoseconds", write.path));
         }
+        check_transforms(&write)?;
         if let WriteKind::Set { fields, mask } = &mut write.kind {
             if let Some(mask) = mask {
                 mask.check()?;

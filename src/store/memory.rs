@@ -174,6 +174,9 @@ impl Store for MemoryStore {
 
     async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
         let writes = prepare(writes)?;
+        if writes.iter().any(|write| !write.transforms.is_empty()) {
+            return Err(StoreError::Unsupported { what: "transforms" });
+        }
         if writes.is_empty() {
             return Ok(Commit { commit_time: None, update_times: Vec::new() });
         }
@@ -240,7 +243,7 @@ mod tests {
         store.content.write().unwrap().last_commit = last;
         for later in 1..4 {
             let path = DocumentPath::parse("c/a").unwrap();
-            let write = Write { path, kind: WriteKind::Delete, precondition: None };
+            let write = Write::delete(path);
             assert_eq!(store.commit(vec![write]).await.unwrap().commit_time, Some(time(last + later)));
         }
     }
