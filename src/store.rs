@@ -6,7 +6,7 @@ mod firestore;
 mod limits;
 mod listen;
 mod memory;
-mod query;
+pub(crate) mod query;
 mod transaction;
 mod transform;
 pub(crate) mod value;
@@ -24,7 +24,10 @@ pub use limits::{
 };
 pub use listen::{ListenEvent, ResumeToken, Target};
 pub use memory::MemoryStore;
-pub use query::{Aggregation, Cursor, Direction, Explanation, FieldRef, Filter, From, Is, Op, Order, Query};
+pub use query::{
+    Aggregation, Cursor, Direction, Explanation, FieldRef, Filter, From, Is, Op, Order, Query, compare,
+    compare_values, matches,
+};
 pub use transaction::{Transaction, TransactionMode};
 pub use transform::{Transform, TransformKind};
 

@@ -64,10 +64,7 @@ impl FieldMask {
     /// backquotes.
     #[must_use]
     pub fn encode(&self) -> Vec<String> {
-        self.paths
-            .iter()
-            .map(|path| path.iter().map(|name| quoted(name)).collect::<Vec<_>>().join("."))
-            .collect()
+        self.paths.iter().map(|path| encode_path(path)).collect()
     }
 
     /// The named fields of these; names that are not there are left out.
@@ -170,6 +167,11 @@ pub(crate) fn same(left: &Value, right: &Value) -> bool {
         }
         (left, right) => left == right,
     }
+}
+
+/// A path in Firestore's notation.
+pub(super) fn encode_path(path: &[String]) -> String {
+    path.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(".")
 }
 
 fn quoted(name: &str) -> String {

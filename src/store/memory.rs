@@ -1,5 +1,7 @@
 //! Documents in memory, for tests without a database.
 
+mod query;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
@@ -7,12 +9,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use futures::stream::{self, BoxStream, StreamExt};
 
 use super::document::{prepare, remove_at, same_fields, set_at, value_at};
 use super::limits::check_document;
 use super::{
-    Commit, Document, FieldMask, Fields, ListPage, ListRequest, Precondition, Store, StoreError, Time, Value,
-    ValueType, Write, WriteKind,
+    Aggregation, Commit, Document, FieldMask, Fields, ListPage, ListRequest, Precondition, Query, Store,
+    StoreError, Time, Transaction, Value, ValueType, Write, WriteKind,
 };
 use crate::bytes::DocumentPath;
 
@@ -227,6 +230,24 @@ impl Store for MemoryStore {
             let documents = documents.into_iter().map(|found| masked(found, request.mask.as_ref())).collect();
             ListPage { documents, next_page_token: next }
         }))
+    }
+
+    async fn query(
+        &self,
+        query: &Query,
+        _within: Option<&Transaction>,
+    ) -> Result<BoxStream<'static, Result<Document, StoreError>>, StoreError> {
+        let found = self.read_content(|content| query::select(&content.documents, query))?;
+        Ok(stream::iter(found.into_iter().map(Ok)).boxed())
+    }
+
+    async fn aggregate(
+        &self,
+        query: &Query,
+        over: &[Aggregation],
+        _within: Option<&Transaction>,
+    ) -> Result<Vec<Value>, StoreError> {
+        self.read_content(|content| query::total(&content.documents, query, over))
     }
 }
 
