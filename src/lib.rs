@@ -89,7 +89,10 @@ pub use message::{
     Claims, Frame, FrameError, MAX_FRAME_BYTES, Message, MessageError, ReplayError, ReplayWindow,
     SealedMessage, rebind_to_message,
 };
-pub use repository::{List, Page, Repository, SealedRepository, Stored};
+pub use repository::{
+    Access, AskedWith, List, Number, Overfetch, Page, PlaceInOrder, Projected, Query, QueryPage, QueryPlan,
+    QueryStream, Repository, SealedRepository, Select, Stored,
+};
 pub use seal::json::to_json;
 pub use seal::{
     Cause, Closed, Companion, CompoundInfo, Document, Draft, FieldFailure, FieldInfo, Index, IndexInfo,

@@ -5,9 +5,15 @@ mod collection;
 mod keyed;
 mod keyless;
 mod list;
+mod opener;
+mod query;
 mod stored;
 
 pub use keyed::Repository;
 pub use keyless::SealedRepository;
 pub use list::{List, Page};
+pub use query::{
+    Access, AskedWith, Number, Overfetch, PlaceInOrder, Projected, Query, QueryPage, QueryPlan, QueryStream,
+    Select,
+};
 pub use stored::Stored;

@@ -21,6 +21,9 @@ pub use index::{
     CompoundInfo, Index, IndexInfo, IndexKind, Leakage, LeakageError, Normalizer, NotAskable, NotIndexable,
     Part, Range, Scalar, scalar,
 };
+pub(crate) use index::{
+    IndexPlace, Probe, ProbeTokens, compound_holds, compound_tokens, entry_name, holds, probe_tokens,
+};
 pub use raw_bytes::RawBytes;
 pub use reveal::{Reveal, missing};
 pub use sealable::{Companion, Document, FieldInfo, Partial, Sealable};

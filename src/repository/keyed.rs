@@ -9,11 +9,12 @@ use super::carry::carry;
 use super::collection::{Collection, known_names};
 use super::keyless::save;
 use super::list::List;
+use super::opener::Opener;
 use super::stored::Stored;
-use crate::bytes::{DocumentPath, KeyId, LocationError, Scope};
+use crate::bytes::{DocumentPath, LocationError, Scope};
 use crate::error::Error;
-use crate::keys::{KeyLookup, KeyProvider};
-use crate::seal::{Document, Partial, PlaintextWindow, key_ids, open_with, resolve_all};
+use crate::keys::KeyProvider;
+use crate::seal::{Document, Partial, PlaintextWindow};
 use crate::store::{FieldMask, Fields, Precondition, Store, Time, WriteKind};
 
 /// How often [`Repository::modify`] reads and tries again when others write in between.
@@ -24,7 +25,7 @@ const MODIFY_ATTEMPTS: u32 = 10;
 /// Cloning is cheap. The id of a document is chosen by the program: it is bound into each
 /// ciphertext, so it has to be known before sealing.
 pub struct Repository<T> {
-    collection: Collection<T>,
+    pub(super) collection: Collection<T>,
     keys: Arc<dyn KeyProvider>,
     window: Option<Arc<PlaintextWindow>>,
 }
@@ -331,41 +332,8 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         Ok((path, fields))
     }
 
-    fn opener(&self) -> Opener {
+    pub(super) fn opener(&self) -> Opener {
         Opener { keys: Arc::clone(&self.keys), window: self.window.clone() }
-    }
-}
-
-/// Opens companions: one question for all their keys.
-#[derive(Clone)]
-struct Opener {
-    keys: Arc<dyn KeyProvider>,
-    window: Option<Arc<PlaintextWindow>>,
-}
-
-impl Opener {
-    async fn open<T: Document>(&self, mut sealed: Vec<Stored<T::Sealed>>) -> Result<Vec<Stored<T>>, Error> {
-        let mut wanted: Vec<(Scope, KeyId)> = Vec::new();
-        for stored in &mut sealed {
-            let scope = stored.location().scope().clone();
-            wanted.extend(key_ids::<T>(stored).into_iter().map(|id| (scope.clone(), id)));
-        }
-        wanted.sort_unstable();
-        wanted.dedup();
-        let found = resolve_all(&*self.keys, wanted).await?;
-        sealed
-            .into_iter()
-            .map(|stored| {
-                let opened = stored.try_map(|sealed, location| {
-                    let look_up = |id: &KeyId| {
-                        let key = found.get(&(location.scope().clone(), *id));
-                        key.cloned().unwrap_or(KeyLookup::Unknown)
-                    };
-                    open_with::<T>(sealed, location, &look_up, self.window.as_deref())
-                });
-                opened.map_err(Error::from)
-            })
-            .collect()
     }
 }
 

@@ -19,7 +19,7 @@ use crate::store::{Precondition, Store, WriteKind};
 /// [`Sealed`](crate::Sealed); it lists, deletes, and writes back what it read. It cannot make a sensitive value:
 /// nothing but sealing with a key does.
 pub struct SealedRepository<T> {
-    collection: Collection<T>,
+    pub(super) collection: Collection<T>,
 }
 
 impl<T> Clone for SealedRepository<T> {
