@@ -95,7 +95,7 @@ impl<T> fmt::Debug for Projected<T> {
 
 /// A query of which only named fields travel, and those that its checks and its order need.
 #[must_use = "a query does nothing until its result is asked for"]
-pub struct Select<T: Document> {
+pub struct Select<T: Document + Send + Sync + 'static> {
     query: Query<T, Keyed>,
     paths: Vec<Vec<String>>,
 }
