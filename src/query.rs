@@ -19,6 +19,8 @@ mod position;
 mod schema;
 mod sealed;
 mod select;
+#[cfg(test)]
+mod tests;
 
 pub use at::At;
 pub(crate) use clear::named as field_path;

@@ -24,6 +24,8 @@ pub use index::{
 pub(crate) use index::{
     IndexPlace, Probe, ProbeTokens, compound_holds, compound_tokens, entry_name, holds, probe_tokens,
 };
+#[cfg(test)]
+pub(crate) use index::{Terms, Values};
 pub use raw_bytes::RawBytes;
 pub use reveal::{Reveal, missing};
 pub use sealable::{Companion, Document, FieldInfo, Partial, Sealable};
