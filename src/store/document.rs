@@ -3,10 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use ::firestore::gcloud_sdk::google::firestore::v1::MapValue;
+use ::firestore::gcloud_sdk::prost::Message;
 
 use super::limits::{MAX_FIELD_NAME_BYTES, check_document, reserved};
 use super::transform::check_transforms;
-use super::{StoreError, Transform};
+use super::{StoreError, Transform, TransformKind};
 use crate::bytes::{CollectionPath, DocumentPath};
 
 /// A Firestore value, the generated protobuf type that the `firestore` crate uses too.
@@ -100,7 +101,7 @@ impl FieldMask {
 }
 
 /// The value under these names, through maps only.
-pub(super) fn value_at<'a>(fields: &'a Fields, path: &[String]) -> Option<&'a Value> {
+pub(crate) fn value_at<'a>(fields: &'a Fields, path: &[String]) -> Option<&'a Value> {
     let (last, parents) = path.split_last()?;
     let mut fields = fields;
     for name in parents {
@@ -113,7 +114,7 @@ pub(super) fn value_at<'a>(fields: &'a Fields, path: &[String]) -> Option<&'a Va
 }
 
 /// Sets the value under these names; what is no map on the way becomes one.
-pub(super) fn set_at(fields: &mut Fields, path: &[String], value: Value) {
+pub(crate) fn set_at(fields: &mut Fields, path: &[String], value: Value) {
     match path {
         [] => {}
         [last] => {
@@ -147,7 +148,7 @@ pub(super) fn remove_at(fields: &mut Fields, path: &[String]) {
 }
 
 /// Whether two documents hold the same, doubles compared by their bits.
-pub(super) fn same_fields(left: &Fields, right: &Fields) -> bool {
+pub(crate) fn same_fields(left: &Fields, right: &Fields) -> bool {
     left.len() == right.len()
         && left.iter().all(|(name, value)| right.get(name).is_some_and(|other| same(value, other)))
 }
@@ -278,6 +279,26 @@ pub(super) fn prepare(writes: Vec<Write>) -> Result<Vec<Write>, StoreError> {
         prepared.push(write);
     }
     Ok(prepared)
+}
+
+/// About how many bytes a write takes in a request, and somewhat fewer than this.
+pub(crate) fn write_bytes(write: &Write) -> usize {
+    const FRAME: usize = 256;
+    let WriteKind::Set { fields, mask } = &write.kind else { return write.path.as_str().len() + FRAME };
+    let values: usize = fields.iter().map(|(name, value)| name.len() + value.encoded_len() + 16).sum();
+    let paths = mask.iter().flat_map(FieldMask::paths).flatten();
+    let names: usize = paths.map(|name| 2 * name.len() + 8).sum();
+    let transforms: usize = write
+        .transforms
+        .iter()
+        .map(|transform| match &transform.kind {
+            TransformKind::Union(values) | TransformKind::Remove(values) => {
+                values.iter().map(|value| value.encoded_len() + 8).sum()
+            }
+            _ => 64,
+        })
+        .sum();
+    write.path.as_str().len() + FRAME + values + names + transforms
 }
 
 /// What a commit did.

@@ -83,7 +83,7 @@ impl Content {
         }
         let WriteKind::Set { fields, mask } = write.kind else { return Ok(None) };
         let mut fields = fields;
-        fields.values_mut().for_each(keep_as_firestore);
+        fields.values_mut().for_each(as_kept);
         let fields = match mask {
             None => fields,
             Some(mask) => {
@@ -130,7 +130,7 @@ fn time(micros: u64) -> Time {
 }
 
 /// The few values that Firestore does not keep as they are.
-fn keep_as_firestore(value: &mut Value) {
+pub(crate) fn as_kept(value: &mut Value) {
     match &mut value.value_type {
         Some(ValueType::NullValue(null)) => *null = 0,
         Some(ValueType::TimestampValue(time)) => time.nanos -= time.nanos % 1_000,
@@ -139,8 +139,8 @@ fn keep_as_firestore(value: &mut Value) {
             at.latitude += 0.0; // -0.0 becomes 0.0
             at.longitude += 0.0;
         }
-        Some(ValueType::ArrayValue(array)) => array.values.iter_mut().for_each(keep_as_firestore),
-        Some(ValueType::MapValue(map)) => map.fields.values_mut().for_each(keep_as_firestore),
+        Some(ValueType::ArrayValue(array)) => array.values.iter_mut().for_each(as_kept),
+        Some(ValueType::MapValue(map)) => map.fields.values_mut().for_each(as_kept),
         _ => {}
     }
 }
