@@ -47,3 +47,9 @@ struct Writes;
 
 #[doc = include_str!("../docs/guide/what-an-index-reveals.md")]
 struct WhatAnIndexReveals;
+
+#[doc = include_str!("../docs/guide/queries.md")]
+struct Queries;
+
+#[doc = include_str!("../docs/guide/cookbook.md")]
+struct Cookbook;
