@@ -93,8 +93,9 @@ pub use repository::{List, Page, Repository, SealedRepository, Stored};
 pub use seal::json::to_json;
 pub use seal::{
     Cause, Closed, Companion, CompoundInfo, Document, Draft, FieldFailure, FieldInfo, Index, IndexInfo,
-    IndexKind, Normalizer, NotIndexable, NotSealed, OpenError, Part, Partial, PlaintextWindow, Range,
-    RawBytes, Reveal, Scalar, SealError, Sealable, Sealed, Visit, Walk, missing, scalar,
+    IndexKind, Leakage, LeakageError, Normalizer, NotAskable, NotIndexable, NotSealed, OpenError, Part,
+    Partial, PlaintextWindow, Range, RawBytes, Reveal, Scalar, SealError, Sealable, Sealed, Visit, Walk,
+    missing, scalar,
 };
 /// What holds passphrases, PINs and tokens: wiped on drop, never shown.
 #[cfg(any(feature = "age", feature = "pkcs11", feature = "vault"))]

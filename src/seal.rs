@@ -3,7 +3,7 @@
 mod closed;
 mod containers;
 mod error;
-mod index;
+pub(crate) mod index;
 pub(crate) mod json;
 mod raw_bytes;
 mod reveal;
@@ -18,7 +18,8 @@ mod window;
 pub use closed::Closed;
 pub use error::{Cause, FieldFailure, OpenError, SealError};
 pub use index::{
-    CompoundInfo, Index, IndexInfo, IndexKind, Normalizer, NotIndexable, Part, Range, Scalar, scalar,
+    CompoundInfo, Index, IndexInfo, IndexKind, Leakage, LeakageError, Normalizer, NotAskable, NotIndexable,
+    Part, Range, Scalar, scalar,
 };
 pub use raw_bytes::RawBytes;
 pub use reveal::{Reveal, missing};

@@ -65,6 +65,9 @@ pub enum NotIndexable {
         "the value is not of the range's kind: an integer, a plain decimal number, or an RFC 3339 time or date"
     )]
     NotInRange,
+    /// Two indexes have one name.
+    #[error("another index has this name: give the compound index a name that no field has")]
+    NameTaken,
     /// The attributes of the index contradict themselves.
     #[error(
         "the index has bounds that contradict each other: the lower one must be below the upper one, and the step above zero"
