@@ -47,6 +47,13 @@ pub fn has_empty_default(ty: &Type) -> bool {
     })
 }
 
+/// Whether the type is, or holds in an `Option` or a `Box`, an array or a map.
+pub fn in_many(ty: &Type) -> bool {
+    let many = segment(ty)
+        .is_some_and(|segment| ["Vec", "HashMap", "BTreeMap"].iter().any(|name| segment.ident == name));
+    many || container(ty).is_some_and(in_many)
+}
+
 /// The type inside all containers.
 pub fn leaf(ty: &Type) -> &Type {
     container(ty).map_or(ty, leaf)
