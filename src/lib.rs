@@ -51,6 +51,7 @@ mod doctests;
 mod error;
 #[cfg(feature = "grpc")]
 pub mod grpc;
+pub mod indexes;
 mod keys;
 mod message;
 #[cfg(feature = "nats")]

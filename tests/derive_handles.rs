@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use firestore::jiff::Timestamp;
 use fireseal::Sealable;
 use fireseal::query::{Condition, Keyed, all, any, fields, schema};
+use firestore::jiff::Timestamp;
 
 #[derive(Sealable)]
 #[sealable(
