@@ -90,7 +90,10 @@ pub use message::{
     Claims, Frame, FrameError, MAX_FRAME_BYTES, Message, MessageError, ReplayError, ReplayWindow,
     SealedMessage, rebind_to_message,
 };
-pub use repository::{List, Page, Repository, SealedRepository, Stored};
+pub use repository::{
+    Batch, BatchFailure, BatchReport, Change, FieldAt, Forgotten, List, Numeric, OverStore, Page, Repository,
+    SealedRepository, Stored, Transaction, snapshot, transaction,
+};
 pub use seal::json::to_json;
 pub use seal::{
     Cause, Closed, Companion, CompoundInfo, Document, Draft, FieldFailure, FieldInfo, Index, IndexInfo,

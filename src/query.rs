@@ -16,6 +16,8 @@ mod operand;
 mod order;
 mod schema;
 mod sealed;
+#[cfg(test)]
+mod tests;
 
 pub use at::At;
 pub use clear::{ArrayField, Clear, Id};
@@ -23,7 +25,7 @@ pub use condition::{Condition, InClear, Join, Keyed, all, any};
 pub use error::QueryError;
 pub use handles::{Nested, Opaque, Queryable, fields, schema};
 #[allow(unused_imports)] // The planner, which follows, takes them apart.
-pub(crate) use node::{Asked, Indexed, Node, PartAt, Probe};
+pub(crate) use node::{Asked, Indexed, Node, PartAt};
 pub use operand::{Operand, Operands, Span};
 pub use order::Order;
 pub use schema::{Schema, SchemaCompound, SchemaField, Stored};

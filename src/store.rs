@@ -6,17 +6,17 @@ mod firestore;
 mod limits;
 mod listen;
 mod memory;
-mod query;
+pub(crate) mod query;
 mod transaction;
 mod transform;
 pub(crate) mod value;
 
 pub use check::ClearValueError;
-pub(crate) use document::same;
 pub use document::{
     Commit, Document, FieldMask, Fields, ListPage, ListRequest, Precondition, Time, Value, ValueType, Write,
     WriteKind,
 };
+pub(crate) use document::{same, same_fields, set_at, value_at, write_bytes};
 pub use firestore::FirestoreStore;
 pub use limits::{
     LimitError, MAX_COLLECTIONS, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_FIELD_NAME_BYTES, MAX_NAME_BYTES,
@@ -24,7 +24,11 @@ pub use limits::{
 };
 pub use listen::{ListenEvent, ResumeToken, Target};
 pub use memory::MemoryStore;
-pub use query::{Aggregation, Cursor, Direction, Explanation, FieldRef, Filter, From, Is, Op, Order, Query};
+pub(crate) use memory::as_kept;
+pub use query::{
+    Aggregation, Cursor, Direction, Explanation, FieldRef, Filter, From, Is, Op, Order, Query, compare,
+    compare_values, matches,
+};
 pub use transaction::{Transaction, TransactionMode};
 pub use transform::{Transform, TransformKind};
 

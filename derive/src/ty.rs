@@ -54,6 +54,14 @@ pub fn in_many(ty: &Type) -> bool {
     many || container(ty).is_some_and(in_many)
 }
 
+/// Whether the type is a floating-point number, or an `Option` or a `Box` of one.
+pub fn is_real(ty: &Type) -> bool {
+    match container(ty) {
+        Some(inner) => is_real(inner),
+        None => segment(ty).is_some_and(|segment| segment.ident == "f32" || segment.ident == "f64"),
+    }
+}
+
 /// The type inside all containers.
 pub fn leaf(ty: &Type) -> &Type {
     container(ty).map_or(ty, leaf)

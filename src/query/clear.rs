@@ -187,6 +187,11 @@ impl<D, T> Clear<D, T> {
         Condition::new(node.unwrap_or_else(Node::Wrong))
     }
 
+    /// The value as it is stored; `None` where the field is left out.
+    pub(crate) fn stored(&self, value: &T) -> Result<Option<Value>, QueryError> {
+        (self.encode)(value).map_err(|error| QueryError::value(named(&self.at), &error))
+    }
+
     fn value(&self, value: impl Operand<T>) -> Result<Value, QueryError> {
         let encoded = (self.encode)(&value.into_operand());
         match encoded.map_err(|error| QueryError::value(named(&self.at), &error))? {
@@ -200,7 +205,7 @@ impl<D, T> Clear<D, T> {
     }
 
     /// The elements as the field's own encoding has them: it may be one of the whole array.
-    fn elements(
+    pub(crate) fn elements(
         &self,
         elements: impl IntoIterator<Item = impl Operand<T::Element>>,
     ) -> Result<Vec<Value>, QueryError>

@@ -1,11 +1,10 @@
 //! A condition as a plain tree, for the planner.
 
 use std::fmt;
-use std::ops::Bound;
 use std::sync::Arc;
 
 use super::error::QueryError;
-use crate::seal::{Cause, CompoundInfo, IndexInfo, Reveal, Scalar, Walk};
+use crate::seal::{Cause, CompoundInfo, IndexInfo, Probe, Reveal, Scalar, Walk};
 use crate::store::{Fields, Filter};
 
 /// What a condition asks.
@@ -53,26 +52,6 @@ pub(crate) enum Asked {
         info: &'static CompoundInfo,
         probes: Vec<Vec<Scalar>>,
     },
-}
-
-/// One question to the index of a field.
-#[derive(Clone, PartialEq)]
-#[allow(dead_code)] // The planner, which follows, takes it apart.
-pub(crate) enum Probe {
-    Eq(Scalar),
-    StartsWith(String),
-    /// All of these words.
-    Words(Vec<String>),
-    Range {
-        from: Bound<Scalar>,
-        to: Bound<Scalar>,
-    },
-}
-
-impl fmt::Debug for Probe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[sensitive]")
-    }
 }
 
 /// Opens one value of a document that was read, and gives it as it is indexed.

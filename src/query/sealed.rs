@@ -8,11 +8,13 @@ use super::at::At;
 use super::clear::named;
 use super::condition::{Condition, Keyed};
 use super::error::QueryError;
-use super::node::{Asked, Indexed, Node, PartAt, Probe};
+use super::node::{Asked, Indexed, Node, PartAt};
 use super::operand::{Operand, Operands, Span};
 use super::order::Order;
 use crate::bytes::FieldPath;
-use crate::seal::{Cause, Closed, CompoundInfo, IndexInfo, NotIndexable, Reveal, Scalar, Sealed, Walk};
+use crate::seal::{
+    Cause, Closed, CompoundInfo, IndexInfo, NotIndexable, Probe, Reveal, Scalar, Sealed, Walk,
+};
 use crate::store::{Direction, FieldRef, Fields, value};
 
 /// The indexes of one sealed field. The derive writes a type for each field that has any.

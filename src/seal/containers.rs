@@ -41,6 +41,10 @@ impl<T: Sealable> Sealable for Option<T> {
     fn index(&self, walk: &mut Walk<Index>) -> Result<(), SealError> {
         self.as_ref().map_or(Ok(()), |value| value.index(walk))
     }
+
+    fn index_partial(partial: &Self::Partial, walk: &mut Walk<Index>) -> Result<(), SealError> {
+        partial.as_ref().map_or(Ok(()), |value| T::index_partial(value, walk))
+    }
 }
 
 impl<T: Sealable> Sealable for Box<T> {
@@ -71,6 +75,10 @@ impl<T: Sealable> Sealable for Box<T> {
 
     fn index(&self, walk: &mut Walk<Index>) -> Result<(), SealError> {
         T::index(self, walk)
+    }
+
+    fn index_partial(partial: &Self::Partial, walk: &mut Walk<Index>) -> Result<(), SealError> {
+        T::index_partial(partial, walk)
     }
 }
 

@@ -73,6 +73,14 @@ pub trait Sealable: Sized {
         Ok(())
     }
 
+    /// Collects the values of the indexed fields that opened, and which did not.
+    ///
+    /// # Errors
+    /// A value that has no place in an index.
+    fn index_partial(_partial: &Self::Partial, _walk: &mut Walk<Index>) -> Result<(), SealError> {
+        Ok(())
+    }
+
     /// Seals every sensitive field for a location, with the ring's primary key.
     ///
     /// # Errors

@@ -3,10 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use ::firestore::gcloud_sdk::google::firestore::v1::MapValue;
+use ::firestore::gcloud_sdk::prost::Message;
 
 use super::limits::{MAX_FIELD_NAME_BYTES, check_document, reserved};
 use super::transform::check_transforms;
-use super::{StoreError, Transform};
+use super::{StoreError, Transform, TransformKind};
 use crate::bytes::{CollectionPath, DocumentPath};
 
 /// A Firestore value, the generated protobuf type that the `firestore` crate uses too.
@@ -64,10 +65,7 @@ impl FieldMask {
     /// backquotes.
     #[must_use]
     pub fn encode(&self) -> Vec<String> {
-        self.paths
-            .iter()
-            .map(|path| path.iter().map(|name| quoted(name)).collect::<Vec<_>>().join("."))
-            .collect()
+        self.paths.iter().map(|path| encode_path(path)).collect()
     }
 
     /// The named fields of these; names that are not there are left out.
@@ -103,7 +101,7 @@ impl FieldMask {
 }
 
 /// The value under these names, through maps only.
-pub(super) fn value_at<'a>(fields: &'a Fields, path: &[String]) -> Option<&'a Value> {
+pub(crate) fn value_at<'a>(fields: &'a Fields, path: &[String]) -> Option<&'a Value> {
     let (last, parents) = path.split_last()?;
     let mut fields = fields;
     for name in parents {
@@ -116,7 +114,7 @@ pub(super) fn value_at<'a>(fields: &'a Fields, path: &[String]) -> Option<&'a Va
 }
 
 /// Sets the value under these names; what is no map on the way becomes one.
-pub(super) fn set_at(fields: &mut Fields, path: &[String], value: Value) {
+pub(crate) fn set_at(fields: &mut Fields, path: &[String], value: Value) {
     match path {
         [] => {}
         [last] => {
@@ -150,7 +148,7 @@ pub(super) fn remove_at(fields: &mut Fields, path: &[String]) {
 }
 
 /// Whether two documents hold the same, doubles compared by their bits.
-pub(super) fn same_fields(left: &Fields, right: &Fields) -> bool {
+pub(crate) fn same_fields(left: &Fields, right: &Fields) -> bool {
     left.len() == right.len()
         && left.iter().all(|(name, value)| right.get(name).is_some_and(|other| same(value, other)))
 }
@@ -170,6 +168,11 @@ pub(crate) fn same(left: &Value, right: &Value) -> bool {
         }
         (left, right) => left == right,
     }
+}
+
+/// A path in Firestore's notation.
+pub(super) fn encode_path(path: &[String]) -> String {
+    path.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(".")
 }
 
 fn quoted(name: &str) -> String {
@@ -276,6 +279,26 @@ pub(super) fn prepare(writes: Vec<Write>) -> Result<Vec<Write>, StoreError> {
         prepared.push(write);
     }
     Ok(prepared)
+}
+
+/// About how many bytes a write takes in a request, and somewhat fewer than this.
+pub(crate) fn write_bytes(write: &Write) -> usize {
+    const FRAME: usize = 256;
+    let WriteKind::Set { fields, mask } = &write.kind else { return write.path.as_str().len() + FRAME };
+    let values: usize = fields.iter().map(|(name, value)| name.len() + value.encoded_len() + 16).sum();
+    let paths = mask.iter().flat_map(FieldMask::paths).flatten();
+    let names: usize = paths.map(|name| 2 * name.len() + 8).sum();
+    let transforms: usize = write
+        .transforms
+        .iter()
+        .map(|transform| match &transform.kind {
+            TransformKind::Union(values) | TransformKind::Remove(values) => {
+                values.iter().map(|value| value.encoded_len() + 8).sum()
+            }
+            _ => 64,
+        })
+        .sum();
+    write.path.as_str().len() + FRAME + values + names + transforms
 }
 
 /// What a commit did.

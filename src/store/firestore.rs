@@ -1,6 +1,8 @@
 //! Cloud Firestore, through the client that the `firestore` crate generates.
 
+mod query;
 mod status;
+mod structured;
 mod wire;
 
 use std::collections::{HashMap, HashSet};
@@ -17,13 +19,16 @@ use ::firestore::gcloud_sdk::prost::Message;
 use ::firestore::gcloud_sdk::tonic::{Request, Status};
 use ::firestore::gcloud_sdk::{GoogleAuthMiddleware, RequestTimeouts};
 use async_trait::async_trait;
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 use tracing::{Instrument, debug, debug_span};
 
 use super::document::prepare;
 use super::limits::MAX_REQUEST_BYTES;
-use super::{Commit, Document, FieldMask, ListPage, ListRequest, Store, StoreError, Write, WriteKind};
+use super::{
+    Aggregation, Commit, Document, Explanation, FieldMask, ListPage, ListRequest, Query, Store, StoreError,
+    Transaction, Value, Write, WriteKind,
+};
 use crate::bytes::DocumentPath;
 use status::{commit_error, commit_may_succeed, deadline_error, read_error, read_may_succeed};
 use wire::{Names, read_mask};
@@ -304,5 +309,28 @@ impl Store for FirestoreStore {
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StoreError> {
         let span = debug_span!("firestore", operation = "list", documents = request.page_size);
         self.within(self.list_page(request)).instrument(span).await
+    }
+
+    async fn query(
+        &self,
+        query: &Query,
+        within: Option<&Transaction>,
+    ) -> Result<BoxStream<'static, Result<Document, StoreError>>, StoreError> {
+        self.run_query(query, within)
+    }
+
+    async fn aggregate(
+        &self,
+        query: &Query,
+        over: &[Aggregation],
+        within: Option<&Transaction>,
+    ) -> Result<Vec<Value>, StoreError> {
+        let span = debug_span!("firestore", operation = "aggregate", aggregations = over.len());
+        self.within(self.run_aggregation(query, over, within)).instrument(span).await
+    }
+
+    async fn explain(&self, query: &Query) -> Result<Explanation, StoreError> {
+        let span = debug_span!("firestore", operation = "explain");
+        self.within(self.run_explain(query)).instrument(span).await
     }
 }

@@ -1,5 +1,7 @@
 //! Documents in memory, for tests without a database.
 
+mod query;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
@@ -7,12 +9,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use futures::stream::{self, BoxStream, StreamExt};
 
 use super::document::{prepare, remove_at, same_fields, set_at, value_at};
 use super::limits::check_document;
 use super::{
-    Commit, Document, FieldMask, Fields, ListPage, ListRequest, Precondition, Store, StoreError, Time, Value,
-    ValueType, Write, WriteKind,
+    Aggregation, Commit, Document, FieldMask, Fields, ListPage, ListRequest, Precondition, Query, Store,
+    StoreError, Time, Transaction, Value, ValueType, Write, WriteKind,
 };
 use crate::bytes::DocumentPath;
 
@@ -80,7 +83,7 @@ impl Content {
         }
         let WriteKind::Set { fields, mask } = write.kind else { return Ok(None) };
         let mut fields = fields;
-        fields.values_mut().for_each(keep_as_firestore);
+        fields.values_mut().for_each(as_kept);
         let fields = match mask {
             None => fields,
             Some(mask) => {
@@ -127,7 +130,7 @@ fn time(micros: u64) -> Time {
 }
 
 /// The few values that Firestore does not keep as they are.
-fn keep_as_firestore(value: &mut Value) {
+pub(crate) fn as_kept(value: &mut Value) {
     match &mut value.value_type {
         Some(ValueType::NullValue(null)) => *null = 0,
         Some(ValueType::TimestampValue(time)) => time.nanos -= time.nanos % 1_000,
@@ -136,8 +139,8 @@ fn keep_as_firestore(value: &mut Value) {
             at.latitude += 0.0; // -0.0 becomes 0.0
             at.longitude += 0.0;
         }
-        Some(ValueType::ArrayValue(array)) => array.values.iter_mut().for_each(keep_as_firestore),
-        Some(ValueType::MapValue(map)) => map.fields.values_mut().for_each(keep_as_firestore),
+        Some(ValueType::ArrayValue(array)) => array.values.iter_mut().for_each(as_kept),
+        Some(ValueType::MapValue(map)) => map.fields.values_mut().for_each(as_kept),
         _ => {}
     }
 }
@@ -227,6 +230,24 @@ impl Store for MemoryStore {
             let documents = documents.into_iter().map(|found| masked(found, request.mask.as_ref())).collect();
             ListPage { documents, next_page_token: next }
         }))
+    }
+
+    async fn query(
+        &self,
+        query: &Query,
+        _within: Option<&Transaction>,
+    ) -> Result<BoxStream<'static, Result<Document, StoreError>>, StoreError> {
+        let found = self.read_content(|content| query::select(&content.documents, query))?;
+        Ok(stream::iter(found.into_iter().map(Ok)).boxed())
+    }
+
+    async fn aggregate(
+        &self,
+        query: &Query,
+        over: &[Aggregation],
+        _within: Option<&Transaction>,
+    ) -> Result<Vec<Value>, StoreError> {
+        self.read_content(|content| query::total(&content.documents, query, over))
     }
 }
 

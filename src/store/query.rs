@@ -1,5 +1,17 @@
 //! Queries as a store sees them: Firestore's structured query, without the wire.
 
+mod aggregate;
+mod matches;
+mod order;
+pub(crate) mod rules;
+mod values;
+
+pub(super) use aggregate::aggregate;
+pub use matches::matches;
+pub use order::compare;
+pub(super) use order::takes;
+pub use values::compare_values;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -120,6 +132,21 @@ pub enum From {
         /// The document below which they stand, at any depth; `None` for the whole database.
         under: Option<DocumentPath>,
     },
+}
+
+impl From {
+    /// Whether a document stands where the query looks.
+    pub(super) fn holds(&self, document: &DocumentPath) -> bool {
+        match self {
+            Self::Collection(collection) => document.parent() == *collection,
+            Self::Group { id, under } => {
+                let below = |under: &DocumentPath| {
+                    document.as_str().strip_prefix(under.as_str()).is_some_and(|rest| rest.starts_with('/'))
+                };
+                document.parent().id() == id && under.as_ref().is_none_or(below)
+            }
+        }
+    }
 }
 
 /// Which documents are wanted, and in what order.

@@ -2,9 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
+use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
 use syn::parse::Parse;
-use syn::{Ident, LitInt, LitStr, Path};
+use syn::punctuated::Punctuated;
+use syn::{Ident, LitInt, LitStr, Path, Token};
 
 use super::bound::Bound;
 use super::{once, unknown, value};
@@ -249,12 +251,11 @@ fn fill<T: Parse>(
 
 /// The names between the parentheses of a word.
 fn idents(meta: &ParseNestedMeta<'_>) -> syn::Result<Vec<Ident>> {
-    let mut idents = Vec::new();
-    meta.parse_nested_meta(|inner| {
-        idents.push(inner.path.require_ident()?.clone());
-        Ok(())
-    })?;
-    Ok(idents)
+    let content;
+    syn::parenthesized!(content in meta.input);
+    Ok(Punctuated::<Ident, Token![,]>::parse_terminated_with(&content, Ident::parse_any)?
+        .into_iter()
+        .collect())
 }
 
 fn normalizers(words: Vec<Ident>, path: &Path, errors: &mut Errors) -> Vec<Ident> {

@@ -149,11 +149,15 @@ pub fn walk(context: &Context<'_>) -> TokenStream {
                 compound.fields.iter().any(|name| field.member == Member::Named(name.clone()))
             })
         };
-    let pattern =
-        variant.bound_where(context.input.ident, |field| collects(context, field) || in_compound(field));
+    let pattern_of =
+        |ident| variant.bound_where(ident, |field| collects(context, field) || in_compound(field));
+    let pattern = pattern_of(context.input.ident);
     let constant = constant(context, variant);
+    let partial = walk_partial(context, variant, pattern_of(&context.partial));
     quote! {
         #constant
+
+        #partial
 
         fn index(
             &self,
@@ -168,6 +172,73 @@ pub fn walk(context: &Context<'_>) -> TokenStream {
             }
         }
     }
+}
+
+/// The same of the partial type: what did not open is told.
+fn walk_partial(context: &Context<'_>, variant: &Variant<'_>, pattern: TokenStream) -> TokenStream {
+    let (krate, private, walk) = (&context.input.krate, &context.private, &context.walk);
+    let fields = variant.fields.iter().filter_map(|field| collect_partial(context, variant, field));
+    let compounds = context.input.attrs.compounds.iter().map(|compound| {
+        let info = compound_info(context, compound);
+        let parts = parts(variant, compound);
+        let bindings: Vec<_> = parts.iter().map(|part| &part.binding).collect();
+        let opened = parts.iter().map(|part| {
+            let binding = &part.binding;
+            match part.sensitive() {
+                Some(_) => quote!(::core::result::Result::as_ref(#binding).ok()),
+                None => quote!(::core::option::Option::Some(#binding)),
+            }
+        });
+        let values = parts.iter().map(|part| {
+            let binding = &part.binding;
+            indexed(context, variant, part, quote!(#binding))
+        });
+        let unstored = parts.iter().filter_map(|part| unstored(part)).collect::<Vec<_>>();
+        quote! {
+            match (#(#opened,)*) {
+                (#(::core::option::Option::Some(#bindings),)*) => {
+                    if !(false #(|| #unstored)*) {
+                        #walk.compound(&#info, &[#(#values as &dyn #private::Part),*])?;
+                    }
+                }
+                _ => #walk.key(#info.name, |#walk| #walk.closed()),
+            }
+        }
+    });
+    quote! {
+        fn index_partial(
+            __partial: &Self::Partial,
+            #walk: &mut #private::Walk<#private::Index>,
+        ) -> ::core::result::Result<(), #krate::SealError> {
+            match __partial {
+                #pattern => {
+                    #(#fields)*
+                    #(#compounds)*
+                    ::core::result::Result::Ok(())
+                }
+            }
+        }
+    }
+}
+
+fn collect_partial(context: &Context<'_>, variant: &Variant<'_>, field: &Field<'_>) -> Option<TokenStream> {
+    if !collects(context, field) {
+        return None;
+    }
+    let (krate, walk, binding, ty) = (&context.input.krate, &context.walk, &field.binding, &field.ty);
+    if field.is_nested() {
+        let nested = quote_spanned!(ty.span()=> <#ty as #krate::Sealable>::index_partial);
+        let value = context.step(&field.step, quote!(#nested(#binding, #walk)));
+        return Some(quote!(#value?;));
+    }
+    let opened = collect(context, variant, field)?;
+    let closed = context.step(&field.step, quote!(#walk.closed()));
+    Some(quote! {
+        match #binding {
+            ::core::result::Result::Ok(#binding) => { #opened }
+            ::core::result::Result::Err(_) => #closed,
+        }
+    })
 }
 
 /// Whether the walk has to go to the field.

@@ -7,6 +7,7 @@ use syn::{Ident, parse_str};
 use crate::ast::{Field, Input, Kind, Style, Variant};
 use crate::attr::index::{Compound, Index, Kind as IndexKind, MAX_PARTS};
 use crate::errors::Errors;
+use crate::ty;
 
 pub fn check(input: &Input<'_>, errors: &mut Errors) {
     for variant in &input.variants {
@@ -40,6 +41,8 @@ fn check_field(variant: &Variant<'_>, field: &Field<'_>, errors: &mut Errors) {
         check_pair(index, before, errors);
         if sensitive.bytes.is_some() {
             check_bytes(index, errors);
+        } else if field.serde.serialize_with.is_none() {
+            check_type(index, field, errors);
         }
     }
 }
@@ -52,6 +55,25 @@ fn check_pair(index: &Index, before: &[Index], errors: &mut Errors) {
     let equal = |index: &Index| matches!(index.kind, IndexKind::Equality | IndexKind::Unique);
     if equal(index) && before.iter().any(|earlier| equal(earlier) && earlier.word != index.word) {
         errors.at(index, "`unique` is an equality index too; remove `index`");
+    }
+}
+
+/// What is told at compile time of types that have no place in an index; the others are told when one is
+/// written.
+fn check_type(index: &Index, field: &Field<'_>, errors: &mut Errors) {
+    if ty::in_many(&field.ty) {
+        errors.at(
+            index,
+            "only single values can be indexed: texts, numbers, dates, and with `bytes` a `Vec<u8>`; keep what is to be \
+             found in a field of its own",
+        );
+    }
+    if ty::is_real(&field.ty) && !matches!(index.kind, IndexKind::Range(_)) {
+        errors.at(
+            index,
+            "floating-point numbers are not compared for equality; use `range(..)`, or a type of whole numbers such \
+             as cents",
+        );
     }
 }
 

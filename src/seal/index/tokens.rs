@@ -71,6 +71,7 @@ pub(crate) fn tokens(
         };
         let mut entry = Entry { key: epoch(key), ..Entry::default() };
         match &term.values {
+            Values::Closed => continue,
             Values::Compound { info, parts } => {
                 entry.eq =
                     Some(maker.compound(&term.path, parts, info.normalize, info.bits).map_err(failed)?);

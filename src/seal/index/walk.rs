@@ -28,6 +28,8 @@ pub(crate) enum Values {
     Field { infos: &'static [IndexInfo], value: Scalar },
     /// A compound index whose fields all have values.
     Compound { info: &'static CompoundInfo, parts: Vec<Scalar> },
+    /// A field that did not open, or a compound index with such a field: its tokens stay as they are.
+    Closed,
 }
 
 impl Walk<Index> {
@@ -72,6 +74,12 @@ impl Walk<Index> {
             self.act.0.push(Terms { path, values: Values::Compound { info, parts } });
         }
         Ok(())
+    }
+
+    /// Notes that the indexed field where the walk stands did not open.
+    pub fn closed(&mut self) {
+        let path = self.names();
+        self.act.0.push(Terms { path, values: Values::Closed });
     }
 
     fn not_indexable(&self, source: NotIndexable) -> SealError {
