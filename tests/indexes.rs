@@ -2,16 +2,17 @@
 
 #![allow(clippy::unwrap_used, missing_docs, dead_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fireseal::indexes::{IndexFile, IndexFileError};
 use fireseal::store::{
-    Cursor, Direction, FieldRef, Filter, From, Is, Op, Order, Query, Value as Stored, ValueType,
+    Cursor, Direction, FieldRef, Filter, From, Is, ListRequest, MemoryStore, Op, Order, Query, Store as _,
+    Value as Stored, ValueType,
 };
-use fireseal::{CollectionPath, Sealable};
+use fireseal::{CollectionPath, DataKey, IndexKey, KeyRing, Repository, Sealable};
 use serde_json::{Value, json};
 
-#[derive(Sealable)]
+#[derive(Sealable, Default)]
 #[sealable(collection = "tenants/acme/customers", compound(name = "full_name", fields(first, last)))]
 #[serde(rename_all = "camelCase")]
 struct Customer {
@@ -36,7 +37,7 @@ struct Customer {
     others: Vec<Plain>,
 }
 
-#[derive(Sealable)]
+#[derive(Sealable, Default)]
 struct Address {
     city: String,
     #[sensitive(index)]
@@ -123,8 +124,32 @@ fn a_type_exempts_what_is_sealed_and_brings_its_tokens_back() {
 
     let both = IndexFile::of::<Order2>().and(IndexFile::of::<Customer>());
     assert_eq!(both, IndexFile::of::<Customer>().and(IndexFile::of::<Order2>()));
-    assert_eq!(overrides(&both.to_json(), "orders"), BTreeMap::from([("note".to_owned(), String::new())]));
+    assert_eq!(
+        overrides(&both.to_json(), "orders"),
+        BTreeMap::from(["_seal", "note"].map(|path| (path.to_owned(), String::new())))
+    );
     assert_eq!(overrides(&both.to_json(), "customers").len(), 15);
+}
+
+/// The overrides of the reservations name the fields that a repository writes there.
+#[tokio::test]
+async fn reservations_are_indexed_by_their_scope_alone() {
+    let ring = KeyRing::new(DataKey::generate().unwrap()).with_index(IndexKey::generate().unwrap());
+    let store = MemoryStore::new();
+    let customers = Repository::<Customer>::new(store.clone(), ring);
+    customers
+        .create(&Customer { id: "ada".into(), email: "ada@example.com".into(), ..Customer::default() })
+        .await
+        .unwrap();
+    let reservations = CollectionPath::parse("fireseal_unique").unwrap();
+    let request = ListRequest { collection: reservations, page_size: 10, page_token: None, mask: None };
+    let held = store.list(&request).await.unwrap().documents;
+    let written: Vec<_> = held[0].fields.keys().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+
+    let said = overrides(&IndexFile::of::<Customer>().to_json(), "fireseal_unique");
+    assert_eq!(said.keys().cloned().collect::<Vec<_>>(), written);
+    assert_eq!(said.into_values().collect::<Vec<_>>(), ["", "", "", "+"]);
+    assert!(overrides(&IndexFile::of::<Order2>().to_json(), "fireseal_unique").is_empty());
 }
 
 #[test]
@@ -146,6 +171,11 @@ fn the_text_is_that_of_the_firebase_tools_and_stays_the_same() {
     };
     let expected = r#"{
   "fieldOverrides": [
+    {
+      "collectionGroup": "orders",
+      "fieldPath": "_seal",
+      "indexes": []
+    },
     {
       "collectionGroup": "orders",
       "fieldPath": "note",
@@ -449,7 +479,7 @@ mod admin {
     fn the_parameters_say_what_the_file_says() {
         let params = file().params().unwrap();
         let groups: Vec<_> = params.iter().map(|params| params.collection_group.to_string()).collect();
-        assert_eq!(groups, ["customers", "orders"]);
+        assert_eq!(groups, ["customers", "fireseal_unique", "orders"]);
         let customers = &params[0];
         assert!(customers.ttl_fields.is_empty());
 
@@ -491,11 +521,11 @@ mod admin {
         let plans = file().plan(&db).await.unwrap();
         let skipped: Vec<_> = plans.iter().map(|(group, plan)| (group.as_str(), plan.skipped)).collect();
         let emulator = Some(FirestoreIndexSyncSkipReason::Emulator);
-        assert_eq!(skipped, [("customers", emulator), ("orders", emulator)]);
+        assert_eq!(skipped, [("customers", emulator), ("fireseal_unique", emulator), ("orders", emulator)]);
         let reports = file().sync(&db).await.unwrap();
         let skipped: Vec<_> =
             reports.iter().map(|(group, report)| (group.as_str(), report.skipped)).collect();
-        assert_eq!(skipped, [("customers", emulator), ("orders", emulator)]);
+        assert_eq!(skipped, [("customers", emulator), ("fireseal_unique", emulator), ("orders", emulator)]);
 
         let lone = file().with_query(&query(Filter::All(vec![]), vec![down("__name__")]));
         assert!(lone.plan(&db).await.unwrap_err().to_string().contains("at least two fields"));

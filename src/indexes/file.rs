@@ -10,11 +10,15 @@ use crate::seal::index::entry_name;
 use crate::seal::{Document, IndexInfo, IndexKind};
 use crate::store::Query;
 
+/// The collection of the documents that reserve unique values.
+const RESERVATIONS: &str = "fireseal_unique";
+
 /// The indexes of types and queries: the content of a `firestore.indexes.json`, or of the calls of the
 /// `firestore` crate's index management (feature `indexes`).
 ///
 /// Firestore takes at most 200 single-field configurations for a database. A type needs one for each sealed
-/// field and alias, one for `_seal`, and one for each index.
+/// field and alias, one for `_seal`, and one for each index; all unique indexes together need four for their
+/// reservations.
 ///
 /// What a type does not tell is not here: fields of a flattened map, and those of a type that holds itself
 /// ([`Schema::is_open`](crate::query::Schema::is_open)).
@@ -97,7 +101,8 @@ impl IndexFile {
     }
 
     fn add(&mut self, group: &str, schema: &Schema) {
-        let mut indexed = false;
+        // It may hold the mark of a write too, where no field has an index.
+        self.overrides.entry((group.to_owned(), vec!["_seal".to_owned()])).or_default();
         for field in schema.fields() {
             match field.stored {
                 Stored::Id | Stored::Clear => continue,
@@ -107,17 +112,27 @@ impl IndexFile {
                 self.overrides.entry((group.to_owned(), path.clone())).or_default();
             }
             for info in field.indexes {
-                indexed = true;
                 let (name, mode) = tokens_of(info);
                 self.token(group, &field.path, name, mode);
+                if info.kind == IndexKind::Unique {
+                    self.reservations();
+                }
             }
         }
         for compound in schema.compounds() {
-            indexed = true;
             self.token(group, &compound.path, "eq", Mode::Ascending);
         }
-        if indexed {
-            self.overrides.entry((group.to_owned(), vec!["_seal".to_owned()])).or_default();
+    }
+
+    /// The documents that reserve unique values are found by their ids, and by their scope when it is
+    /// forgotten.
+    fn reservations(&mut self) {
+        for name in ["key", "mac", "owner", "scope"] {
+            let field = (RESERVATIONS.to_owned(), vec![name.to_owned()]);
+            let indexes = self.overrides.entry(field).or_default();
+            if name == "scope" {
+                indexes.insert(Single { mode: Mode::Ascending, scope: Scope::Collection });
+            }
         }
     }
 
