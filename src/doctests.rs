@@ -41,3 +41,9 @@ struct Recovery;
 
 #[doc = include_str!("../docs/guide/incidents.md")]
 struct Incidents;
+
+#[doc = include_str!("../docs/guide/fluent-calls.md")]
+struct FluentCalls;
+
+#[doc = include_str!("../docs/guide/firestore-indexes.md")]
+struct FirestoreIndexes;
