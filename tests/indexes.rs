@@ -280,6 +280,8 @@ fn an_equality_with_an_order_or_a_range_takes_a_composite_index() {
     assert_eq!(needs(is("country", Op::Equal), vec![up("age2")]), ["+country +age2"]);
     assert_eq!(needs(is("country", Op::Equal), vec![down("age2")]), ["+country -age2"]);
     assert_eq!(needs(is("country", Op::In), vec![down("age2")]), ["+country -age2"]);
+    let null = Filter::Is { field: path("country"), is: Is::Null };
+    assert_eq!(needs(null, vec![up("name")]), ["+country +name"]);
     let ranged = Filter::All(vec![is("country", Op::Equal), is("age2", Op::Less), is(EMAIL, Op::Equal)]);
     assert_eq!(needs(ranged, vec![]), ["+_seal.idx.email.eq +country +age2"]);
     assert_eq!(needs(is(EMAIL, Op::Equal), vec![up("name")]), ["+_seal.idx.email.eq +name"]);
@@ -392,6 +394,10 @@ fn a_merge_keeps_what_is_there() {
                 { "fieldPath": "name", "order": "ASCENDING" },
                 { "fieldPath": "__name__", "order": "ASCENDING" }
             ] },
+            { "collectionGroup": "customers", "queryScope": "COLLECTION", "apiScope": "DATASTORE_MODE_API", "fields": [
+                { "fieldPath": "tags", "arrayConfig": "CONTAINS" },
+                { "fieldPath": "name", "order": "ASCENDING" }
+            ] },
             { "collectionGroup": "customers", "queryScope": "COLLECTION_GROUP", "fields": [
                 { "fieldPath": "tags", "arrayConfig": "CONTAINS" },
                 { "fieldPath": "name", "order": "ASCENDING" }
@@ -413,7 +419,7 @@ fn a_merge_keeps_what_is_there() {
     for (at, index) in existing["indexes"].as_array().unwrap().iter().enumerate() {
         assert_eq!(&after["indexes"][at], index);
     }
-    assert_eq!(after["indexes"].as_array().unwrap().len(), 4); // `tags`, for single collections
+    assert_eq!(after["indexes"].as_array().unwrap().len(), 5); // `tags`, for single collections
     assert_eq!(after["own"], existing["own"]);
     assert_eq!(after["fieldOverrides"][0], existing["fieldOverrides"][0]);
     assert_eq!(after["fieldOverrides"][1], existing["fieldOverrides"][1]);
