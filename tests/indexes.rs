@@ -467,10 +467,9 @@ fn a_merge_refuses_what_is_no_index_file() {
 
 #[cfg(feature = "indexes")]
 mod admin {
-    use fireseal_emulator::Emulator;
     use firestore::{
         FirestoreFieldOverrideTarget, FirestoreIndexFieldMode, FirestoreIndexQueryScope,
-        FirestoreIndexSyncSkipReason, FirestoreQueryDirection,
+        FirestoreQueryDirection,
     };
 
     use super::*;
@@ -518,22 +517,5 @@ mod admin {
             said.insert(path.clone(), signs);
         }
         assert_eq!(said, overrides(&file().to_json(), "customers"));
-    }
-
-    /// The emulator has no index management; the crate checks the declaration before it says so.
-    #[tokio::test]
-    async fn the_crate_takes_the_parameters() {
-        let db = Emulator::shared().await.unwrap().project().unwrap().firestore().await.unwrap();
-        let plans = file().plan(&db).await.unwrap();
-        let skipped: Vec<_> = plans.iter().map(|(group, plan)| (group.as_str(), plan.skipped)).collect();
-        let emulator = Some(FirestoreIndexSyncSkipReason::Emulator);
-        assert_eq!(skipped, [("customers", emulator), ("fireseal_unique", emulator), ("orders", emulator)]);
-        let reports = file().sync(&db).await.unwrap();
-        let skipped: Vec<_> =
-            reports.iter().map(|(group, report)| (group.as_str(), report.skipped)).collect();
-        assert_eq!(skipped, [("customers", emulator), ("fireseal_unique", emulator), ("orders", emulator)]);
-
-        let lone = file().with_query(&query(Filter::All(vec![]), vec![down("__name__")]));
-        assert!(lone.plan(&db).await.unwrap_err().to_string().contains("at least two fields"));
     }
 }

@@ -62,7 +62,8 @@ impl IndexFile {
     /// Indexes that are there and are not among these stay. It returns before new ones are built; to wait
     /// for them, or to delete what is not declared, hand [`params`](Self::params) to the fluent API.
     ///
-    /// The emulator has no index management: there, the reports say that they were skipped.
+    /// The emulator has no index management: where `FIRESTORE_EMULATOR_HOST` names it, the reports say that
+    /// nothing was done.
     ///
     /// # Errors
     /// As the `firestore` crate gives them; the collections before the failing one are done. Among these
