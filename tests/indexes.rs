@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fireseal::indexes::{IndexFile, IndexFileError};
 use fireseal::store::{
-    Cursor, Direction, FieldRef, Filter, From, Is, ListRequest, MemoryStore, Op, Order, Query, Store as _,
-    Value as Stored, ValueType,
+    Aggregation, Cursor, Direction, FieldRef, Filter, From, Is, ListRequest, MemoryStore, Op, Order, Query,
+    Store as _, Value as Stored, ValueType,
 };
 use fireseal::{CollectionPath, DataKey, IndexKey, KeyRing, Repository, Sealable};
 use serde_json::{Value, json};
@@ -377,6 +377,27 @@ fn a_group_query_takes_indexes_for_groups() {
     let (said, composites) = needs(is(EMAIL, Op::Equal), vec![up("country")]);
     assert_eq!(composites, ["group +_seal.idx.email.eq +country"]);
     assert!(said.is_empty());
+}
+
+/// "Firestore computes the SUM() and AVG() results directly through index scans": "Summarize data with
+/// aggregation queries", and what was said of them when they came.
+#[test]
+fn sums_and_means_take_an_index_with_their_fields() {
+    let needs = |filter, order, over: &[Aggregation]| {
+        let of_type = IndexFile::of::<Customer>();
+        let file = of_type.clone().with_aggregation(&query(filter, order), over).to_json();
+        assert_eq!(overrides(&file, "customers"), overrides(&of_type.to_json(), "customers"));
+        composites(&file)
+    };
+    let field = |name: &str| vec![name.to_owned()];
+    let (sum, mean) = (Aggregation::Sum(field("visits")), Aggregation::Average(field("paid")));
+    let both = [sum.clone(), Aggregation::Count, mean];
+    assert_eq!(needs(is("country", Op::Equal), vec![], &[Aggregation::Count]), NONE);
+    assert_eq!(needs(Filter::All(vec![]), vec![], &[sum.clone()]), NONE);
+    assert_eq!(needs(is("visits", Op::Less), vec![], &[sum.clone()]), NONE);
+    assert_eq!(needs(is("country", Op::Equal), vec![], &[sum.clone()]), ["+country +visits"]);
+    assert_eq!(needs(is(EMAIL, Op::In), vec![], &both), ["+_seal.idx.email.eq +paid +visits"]);
+    assert_eq!(needs(Filter::All(vec![]), vec![down("name")], &[sum]), ["-name -visits"]);
 }
 
 #[test]

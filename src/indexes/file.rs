@@ -8,7 +8,7 @@ use crate::bytes::CollectionPath;
 use crate::query::{Queryable, Schema, Stored, schema};
 use crate::seal::index::entry_name;
 use crate::seal::{Document, IndexInfo, IndexKind};
-use crate::store::Query;
+use crate::store::{Aggregation, Query};
 
 /// The collection of the documents that reserve unique values.
 const RESERVATIONS: &str = "fireseal_unique";
@@ -73,11 +73,17 @@ impl IndexFile {
     /// The same, with what Firestore requires for a query besides the automatic indexes: composite ones, and
     /// those of single fields where it asks a collection group. Add it after the types that it is about.
     ///
-    /// A query that Firestore refuses has no meaningful indexes. Neither are those of `sum` and `average`
-    /// here: where such a query has filters, the server's error names the index that it needs.
+    /// A query that Firestore refuses has no meaningful indexes.
     #[must_use]
-    pub fn with_query(mut self, query: &Query) -> Self {
-        let (group, required) = required(query);
+    pub fn with_query(self, query: &Query) -> Self {
+        self.with_aggregation(query, &[])
+    }
+
+    /// The same, with an index from which sums and means over the documents of a query can be computed. A
+    /// count takes what its query takes.
+    #[must_use]
+    pub fn with_aggregation(mut self, query: &Query, over: &[Aggregation]) -> Self {
+        let (group, required) = required(query, over);
         for required in required {
             match required {
                 Required::Composite(composite) => {

@@ -10,11 +10,13 @@
 //! * Every index ends with the document's name, in the direction of the last field; an array has none, and
 //!   the name is ascending after it. Another direction of the name takes an index that says so.
 //! * A disjunction takes the indexes of each of its conjunctions.
+//! * Sums and means are computed from the index, so it holds their fields too ("Summarize data with
+//!   aggregation queries").
 
 use std::collections::BTreeSet;
 
 use super::model::{Composite, Mode, Path, Scope, Single, name_field};
-use crate::store::{Direction, FieldRef, Filter, From, Is, Op, Query};
+use crate::store::{Aggregation, Direction, FieldRef, Filter, From, Is, Op, Query};
 
 /// What one conjunction of a query takes.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,8 +25,8 @@ pub(super) enum Required {
     Composite(Composite),
 }
 
-/// What a query takes, and the id of its collections.
-pub(super) fn required(query: &Query) -> (String, BTreeSet<Required>) {
+/// What a query takes, and the id of its collections; with sums and means over its documents, if any.
+pub(super) fn required(query: &Query, over: &[Aggregation]) -> (String, BTreeSet<Required>) {
     let query = query.clone().with_implicit_order();
     let (group, scope) = match &query.from {
         From::Collection(collection) => (collection.id().to_owned(), Scope::Collection),
@@ -34,7 +36,7 @@ pub(super) fn required(query: &Query) -> (String, BTreeSet<Required>) {
         None => BTreeSet::from([Branch::default()]),
         Some(filter) => branches(filter),
     };
-    let order = Sorting::of(&query);
+    let order = Sorting::of(&query).with(over);
     let required = branches.iter().flat_map(|branch| of_branch(branch, &order, &group, scope)).collect();
     (group, required)
 }
@@ -59,6 +61,23 @@ impl Sorting {
             }
         }
         sorting
+    }
+
+    /// Sums and means are computed from an index that holds their fields; behind those of the order, they
+    /// change nothing in it.
+    fn with(mut self, over: &[Aggregation]) -> Self {
+        let fields: BTreeSet<&Path> = over.iter().filter_map(field_of).collect();
+        let new = fields.into_iter().filter(|field| !self.fields.iter().any(|(path, _)| path == *field));
+        let new: Vec<_> = new.map(|field| (field.clone(), self.name)).collect();
+        self.fields.extend(new);
+        self
+    }
+}
+
+fn field_of(aggregation: &Aggregation) -> Option<&Path> {
+    match aggregation {
+        Aggregation::Count => None,
+        Aggregation::Sum(field) | Aggregation::Average(field) => Some(field),
     }
 }
 
