@@ -142,8 +142,8 @@ pub trait Store: Send + Sync {
     }
 
     /// Applies all writes as [`commit`](Self::commit) does and ends the transaction, provided
-    /// that nothing it has read was changed since. It is over whatever the outcome; nothing is
-    /// ever sent again.
+    /// that nothing it has read was changed since. It is sent once, and the transaction is over
+    /// whatever the database answers.
     ///
     /// # Errors
     /// As [`commit`](Self::commit); [`StoreError::Aborted`] where others changed what it has read,
@@ -157,7 +157,7 @@ pub trait Store: Send + Sync {
         Err(StoreError::Unsupported { what: "transactions" })
     }
 
-    /// Ends a transaction without writing.
+    /// Ends a transaction without writing; that it is over already is no error.
     ///
     /// # Errors
     /// [`StoreError`]: the database cannot be reached, or refuses.

@@ -155,6 +155,9 @@ pub trait Document: Sealable<Sealed: Companion<Open = Self>> {
     /// Whether there are flattened fields, whose names only the values tell.
     const FLATTENED: bool;
 
+    /// The stored name of the clear field that says whose keys seal the document, if one does.
+    const SCOPE_FIELD: Option<&'static str> = None;
+
     /// The document's id.
     fn id(&self) -> &str;
 

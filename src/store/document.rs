@@ -210,8 +210,8 @@ pub struct Write {
     pub kind: WriteKind,
     /// What must hold first.
     pub precondition: Option<Precondition>,
-    /// What the database makes of fields after setting the others, in this order; a deletion has
-    /// none. A field that is transformed is not set or deleted by the same write.
+    /// What the database makes of fields after setting those of the write, in this order; a
+    /// deletion has none. A write that only transforms [merges](Self::merge) nothing by an empty mask.
     pub transforms: Vec<Transform>,
 }
 

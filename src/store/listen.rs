@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Document, Query, Time};
+use super::{Document, Query, StoreError, Time};
 use crate::bytes::DocumentPath;
 
 /// What is listened to.
@@ -66,4 +66,27 @@ pub enum ListenEvent {
         /// The moment that this is the state of.
         at: Option<Time>,
     },
+}
+
+impl Target {
+    /// Refuses what cannot be listened to.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let refused = |reason: &str| Err(StoreError::Refused { reason: reason.to_owned() });
+        match self {
+            Self::Documents(paths) if paths.is_empty() => refused("a listener needs a document"),
+            Self::Query(query) if query.offset > 0 => refused("a query with an offset cannot be listened to"),
+            Self::Query(query) if query.mask.is_some() => {
+                refused("a query with a field mask cannot be listened to: whole documents are told")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a document stands where this looks.
+    pub(super) fn may_hold(&self, path: &DocumentPath) -> bool {
+        match self {
+            Self::Documents(paths) => paths.contains(path),
+            Self::Query(query) => query.from.holds(path),
+        }
+    }
 }

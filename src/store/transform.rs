@@ -18,14 +18,15 @@ pub struct Transform {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum TransformKind {
-    /// The time of the commit, in whole milliseconds or finer as the database keeps it.
+    /// The time at which the database does the commit, the same in all of it, to the millisecond.
     ServerTime,
     /// Adds a number. Integers stop at the ends of their range; with a double among the two the
     /// sum is a double; a field that is no number becomes the number given.
     Increment(Value),
-    /// The larger of the field and this number; a field that is no number becomes the number given.
+    /// The larger of the field and this number, NaN if either is; where they are equal (3 and 3.0)
+    /// the field stays. A field that is no number becomes the number given.
     Maximum(Value),
-    /// The smaller of the field and this number; a field that is no number becomes the number given.
+    /// The smaller of the field and this number, else as for [`Maximum`](Self::Maximum).
     Minimum(Value),
     /// Appends those of these values that the array does not hold yet, in Firestore's equality
     /// (3 and 3.0 are equal). A field that is no array counts as an empty one.
@@ -45,6 +46,14 @@ pub(super) fn check_transforms(write: &Write) -> Result<(), StoreError> {
     }
     FieldMask::new(write.transforms.iter().map(|transform| transform.path.clone()).collect()).check()?;
     for Transform { path, kind } in &write.transforms {
+        let inside = |other: &Transform| other.path.len() > path.len() && other.path.starts_with(path);
+        if write.transforms.iter().any(inside) {
+            let field = path.join(".");
+            return refused(format!(
+                "{}: {field} and a field inside it cannot both be transformed",
+                write.path
+            ));
+        }
         match kind {
             TransformKind::ServerTime => {}
             TransformKind::Increment(number)

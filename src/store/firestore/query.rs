@@ -14,7 +14,7 @@ use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Instrument, debug, debug_span};
 
-use super::status::{deadline_error, read_error, read_may_succeed};
+use super::status::{deadline_error, read_error, read_may_succeed, read_within_error};
 use super::structured::alias;
 use super::{ATTEMPTS, FirestoreStore, pause};
 use crate::store::query::rules;
@@ -70,7 +70,7 @@ impl FirestoreStore {
                 Ok(result)
             })
             .await
-            .map_err(|status| read_error(status, self.deadline))?;
+            .map_err(|status| read_within_error(status, within, self.deadline))?;
         let mut values = result.map(|result| result.aggregate_fields).unwrap_or_default();
         let value = |at| {
             let value = values.remove(&alias(at));
@@ -141,7 +141,7 @@ impl Run {
             };
             // A transaction in which a read failed is over.
             if self.within.is_some() || attempt >= ATTEMPTS || !read_may_succeed(&status) {
-                return Err(read_error(status, self.store.deadline));
+                return Err(read_within_error(status, self.within.as_ref(), self.store.deadline));
             }
             if self.left.limit == Some(0) {
                 return Ok(None);
