@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use fireseal::store::FirestoreStore;
-use fireseal::{Companion as _, DataKey, DocumentPath, KeyRing, Location, Repository, Sealable};
+use fireseal::{Companion as _, DataKey, DocumentPath, IndexKey, KeyRing, Location, Repository, Sealable};
 use fireseal_emulator::{Emulator, Project};
 use firestore::{
     FirestoreCache, FirestoreCacheDocsByPathSupport as _, FirestoreCachedValue, FirestoreDb,
@@ -65,7 +65,7 @@ struct Setting {
 async fn setting() -> Setting {
     let project = Emulator::shared().await.unwrap().project().unwrap();
     let db = project.firestore().await.unwrap();
-    let keys = KeyRing::new(DataKey::generate().unwrap());
+    let keys = KeyRing::new(DataKey::generate().unwrap()).with_index(IndexKey::generate().unwrap());
     let customers = Repository::<Customer>::new(FirestoreStore::new(db.clone()), keys.clone());
     for id in IDS {
         customers.create(&customer(id)).await.unwrap();
@@ -148,6 +148,7 @@ async fn the_cache_holds_ciphertext_only() {
     assert_eq!(held.len(), IDS.len());
     for document in &held {
         assert!(holds(document, "name of "), "the search finds what is in the clear");
+        assert!(holds(document, "_seal"), "the tokens are cached too");
         assert!(CANARIES.iter().all(|canary| !holds(document, canary)), "{}", document.name);
     }
     // Opening what was read leaves the cache as it is.
