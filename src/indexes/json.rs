@@ -10,8 +10,8 @@ impl IndexFile {
     /// The content of a `firestore.indexes.json`, sorted and indented: the same for the same types.
     ///
     /// The Firebase tools put a field's path into an address as it is, so they do not take a name that has
-    /// `/`, `\`, `?` or `#`; neither do they take a nested indexed field with a dot in its name, whose entry
-    /// under `_seal` has a backslash. The `firestore` crate's index management takes them.
+    /// `/`, `\`, `?` or `#`; neither do they take an indexed field with a dot in its name, whose entry under
+    /// `_seal` has a backslash. The `firestore` crate's index management takes them.
     #[must_use]
     pub fn to_json(&self) -> String {
         // The keys stand in the alphabet's order here, as serde_json has them unless told otherwise.
