@@ -42,12 +42,6 @@ struct Recovery;
 #[doc = include_str!("../docs/guide/incidents.md")]
 struct Incidents;
 
-#[doc = include_str!("../docs/guide/what-an-index-reveals.md")]
-struct WhatAnIndexReveals;
-
-#[doc = include_str!("../docs/guide/writes.md")]
-struct Writes;
-
 #[doc = include_str!("../docs/guide/writes.md")]
 struct Writes;
 

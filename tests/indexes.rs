@@ -379,6 +379,44 @@ fn a_group_query_takes_indexes_for_groups() {
     assert!(said.is_empty());
 }
 
+/// What the plan of a query asks the database is what the file is made for: its values do not matter, so a
+/// ring of any keys and an empty store do.
+#[tokio::test]
+async fn a_planned_query_brings_its_indexes() {
+    let ring = KeyRing::new(DataKey::generate().unwrap()).with_index(IndexKey::generate().unwrap());
+    let customers = Repository::<Customer>::new(MemoryStore::new(), ring);
+    let by_email = customers.query().filter(|c| c.email.eq("ada@example.com"));
+    let named = customers
+        .query()
+        .filter(|c| c.first.has_word("ada").and(c.country.eq("GB")))
+        .order_by(|c| c.country.ascending())
+        .order_by(|c| c.id.descending());
+    let old = customers.query().filter(|c| c.age.between(65..=80)).order_by(|c| c.country.descending());
+    let whole =
+        customers.query().filter(|c| c.full_name.eq(("Ada", "Lovelace")).or(c.address.street.eq("A")));
+    let grouped =
+        customers.query_group().filter(|c| c.email.starts_with("ada")).order_by(|c| c.country.ascending());
+
+    let mut file = IndexFile::of::<Customer>();
+    for plan in [by_email.plan(), named.plan(), old.plan(), whole.plan(), grouped.plan()] {
+        for query in plan.await.unwrap().queries {
+            file = file.with_query(&query);
+        }
+    }
+    assert_eq!(
+        composites(&file.to_json()),
+        [
+            "@_seal.idx.age.range -country",
+            "+country @_seal.idx.first.words -__name__",
+            "group @_seal.idx.email.prefix +country",
+        ]
+    );
+    assert_eq!(
+        overrides(&file.to_json(), "customers"),
+        overrides(&IndexFile::of::<Customer>().to_json(), "customers")
+    );
+}
+
 /// "Firestore computes the SUM() and AVG() results directly through index scans": "Summarize data with
 /// aggregation queries", and what was said of them when they came.
 #[test]
