@@ -9,7 +9,9 @@ mod guarded;
 mod keyed;
 mod keyless;
 mod list;
+mod opener;
 mod outcome;
+mod query;
 mod seal_map;
 mod stored;
 mod transaction;
@@ -22,5 +24,9 @@ pub use forget::Forgotten;
 pub use keyed::Repository;
 pub use keyless::SealedRepository;
 pub use list::{List, Page};
+pub use query::{
+    Access, AskedWith, Number, Overfetch, PlaceInOrder, Projected, Query, QueryPage, QueryPlan, QueryStream,
+    Select,
+};
 pub use stored::Stored;
 pub use transaction::{OverStore, Transaction, snapshot, transaction};

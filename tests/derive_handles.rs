@@ -164,7 +164,7 @@ fn clear_fields_compare_as_they_are_stored() {
         (c.country.ne(String::from("GB")), field("\"country\"", "NotEqual", "(StringValue(\"GB\"))")),
         (c.nick_name.gt("A"), field("\"nickName\"", "Greater", "(StringValue(\"A\"))")),
         (
-            c.nick_name.ge(&Some("A".to_owned())),
+            c.nick_name.ge(Some("A".to_owned())),
             field("\"nickName\"", "GreaterOrEqual", "(StringValue(\"A\"))"),
         ),
         (c.born_in.lt(1815), field("\"born\"", "Less", "(IntegerValue(1815))")),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use fireseal::store::{
     Aggregation, Cursor, Direction, Document, FieldMask, FieldRef, Fields, Filter, FirestoreStore, From, Is,
-    MemoryStore, Op, Order, Query, Store, StoreError, Time, Value, ValueType, Write, WriteKind,
+    MemoryStore, Op, Order, Query, Store, StoreError, Time, Value, ValueType, Write,
 };
 use fireseal::{CollectionPath, DocumentPath};
 use fireseal_emulator::Emulator;
@@ -50,8 +50,9 @@ impl Draw {
     // Values: few, so that they meet.
 
     fn scalar(&mut self) -> Value {
-        let value = match self.below(12) {
+        let value = match self.below(13) {
             0 => ValueType::NullValue(0),
+            12 => ValueType::DoubleValue(f64::NAN),
             1 => ValueType::BooleanValue(self.one_in(2)),
             2 | 3 => {
                 ValueType::IntegerValue(self.of(&[-1, 0, 1, 2, 3, 9_007_199_254_740_993, i64::MAX, i64::MIN]))
@@ -341,14 +342,7 @@ async fn memory_answers_what_the_emulator_answers() {
             _ => format!("other/o{}/items/e{at}", draw.below(3)),
         });
         let paths: Vec<DocumentPath> = paths.map(|path| DocumentPath::parse(&path).unwrap()).collect();
-        let writes: Vec<Write> = paths
-            .into_iter()
-            .map(|path| Write {
-                path,
-                kind: WriteKind::Set { fields: draw.fields(), mask: None },
-                precondition: None,
-            })
-            .collect();
+        let writes: Vec<Write> = paths.into_iter().map(|path| Write::set(path, draw.fields())).collect();
         memory.commit(writes.clone()).await.unwrap();
         server.commit(writes).await.unwrap();
         let documents = memory.documents();
@@ -367,6 +361,10 @@ async fn memory_answers_what_the_emulator_answers() {
             if draw.one_in(4) && ours.is_ok() {
                 aggregations += 1;
                 let over = draw.aggregations();
+                let query = match draw.one_in(2) {
+                    true => Query { start: None, end: None, offset: 0, limit: None, ..query },
+                    false => query,
+                };
                 let ours = memory.aggregate(&query, &over, None).await;
                 let theirs = server.aggregate(&query, &over, None).await;
                 let text = |values: Result<Vec<Value>, StoreError>| {

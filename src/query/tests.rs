@@ -1,11 +1,12 @@
 //! What a handle opens is what was indexed, and nothing else opens.
 
+use fireseal_derive::Sealable;
+
 use super::node::{Asked, Indexed, Node, PartAt};
 use super::{fields, schema};
-use crate::Sealable;
 use crate::bytes::{DocumentPath, KeyId, Location};
 use crate::keys::{DataKey, KeyLookup, KeyRing};
-use crate::seal::{Cause, Scalar, Terms, Values, Walk};
+use crate::seal::{Cause, Scalar, Sealable as _, Terms, Values, Walk};
 use crate::store::{Fields, value};
 
 #[derive(Sealable)]

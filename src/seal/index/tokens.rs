@@ -31,7 +31,8 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    fn count(&self) -> usize {
+    /// How many tokens it has.
+    pub(crate) fn count(&self) -> usize {
         let single = usize::from(self.eq.is_some()) + usize::from(self.unique.is_some());
         single + self.prefix.len() + self.words.len() + self.range.len()
     }

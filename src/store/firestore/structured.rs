@@ -185,3 +185,107 @@ fn operator(op: Op) -> field_filter::Operator {
         Op::ContainsAny => Operator::ArrayContainsAny,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn reference_to(path: &str) -> Value {
+        Value { value_type: Some(ValueType::ReferenceValue(path.to_owned())) }
+    }
+
+    fn field(names: &[&str]) -> FieldRef {
+        FieldRef::Path(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    fn group_under(under: Option<&str>) -> Query {
+        let under = under.map(|path| DocumentPath::parse(path).unwrap());
+        Query::new(From::Group { id: "c".to_owned(), under })
+    }
+
+    fn names() -> Names {
+        Names { root: "projects/p/databases/d/documents".to_owned() }
+    }
+
+    /// The single filters of a filter, as `field operator`, with the references they compare with.
+    fn told(filter: &WireFilter) -> Vec<(String, Option<String>)> {
+        match filter.filter_type.as_ref().unwrap() {
+            FilterType::CompositeFilter(all) => all.filters.iter().flat_map(told).collect(),
+            FilterType::FieldFilter(single) => {
+                let value = match single.value.clone().unwrap().value_type {
+                    Some(ValueType::ReferenceValue(path)) => Some(path),
+                    _ => None,
+                };
+                let name = &single.field.as_ref().unwrap().field_path;
+                vec![(format!("{name} {}", single.op().as_str_name()), value)]
+            }
+            FilterType::UnaryFilter(unary) => {
+                let unary_filter::OperandType::Field(field) = unary.operand_type.as_ref().unwrap();
+                vec![(format!("{} {}", field.field_path, unary.op().as_str_name()), None)]
+            }
+        }
+    }
+
+    #[test]
+    fn names_become_full_and_other_references_stay() {
+        let compare = |field, value| Filter::Field { field, op: Op::Equal, value };
+        let filter = Filter::All(vec![
+            compare(FieldRef::Name, reference_to("c/a")),
+            compare(field(&["a.b", "c"]), reference_to("c/a")),
+            Filter::Is { field: field(&["n"]), is: Is::NotNan },
+        ]);
+        let mut query = Query { filter: Some(filter), ..group_under(None) }.with_implicit_order();
+        let start = vec![reference_to("c/n"), reference_to("c/a")];
+        query.start = Some(Cursor { values: start, before: true });
+        let wire = names().query(&query);
+        let full = "projects/p/databases/d/documents/c/a".to_owned();
+        assert_eq!(
+            told(wire.r#where.as_ref().unwrap()),
+            [
+                ("__name__ EQUAL".to_owned(), Some(full.clone())),
+                ("`a.b`.c EQUAL".to_owned(), Some("c/a".to_owned())),
+                ("n IS_NOT_NAN".to_owned(), None),
+            ]
+        );
+        let order: Vec<_> =
+            wire.order_by.iter().map(|order| order.field.clone().unwrap().field_path).collect();
+        assert_eq!(order, ["n", "__name__"]);
+        assert_eq!(wire.start_at.unwrap().values, [reference_to("c/n"), reference_to(&full)]);
+    }
+
+    #[test]
+    fn a_group_under_a_document_is_a_range_of_names_at_the_root() {
+        let query = group_under(Some("t/a")).with_implicit_order();
+        assert_eq!(names().parent(&query.from), names().root);
+        let wire = names().query(&query);
+        assert!(wire.from.iter().all(|from| from.all_descendants && from.collection_id == "c"));
+        let root = names().root;
+        assert_eq!(
+            told(&wire.r#where.unwrap()),
+            [
+                ("__name__ GREATER_THAN".to_owned(), Some(format!("{root}/t/a"))),
+                ("__name__ LESS_THAN".to_owned(), Some(format!("{root}/t/a\u{1}"))),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_fields_of_the_order_travel_beside_the_mask() {
+        let by_n = vec![Order { field: field(&["n"]), direction: Direction::Descending }];
+        let travel = |order: &[Order], mask: Option<Vec<Vec<String>>>| {
+            let mask = mask.map(FieldMask::new);
+            let query = Query { mask, order: order.to_vec(), ..group_under(None) }.with_implicit_order();
+            let select = names().query(&query).select;
+            select.map(|select| select.fields.into_iter().map(|field| field.field_path).collect::<Vec<_>>())
+        };
+        assert_eq!(travel(&by_n, None), None);
+        assert_eq!(travel(&by_n, Some(vec![])), Some(vec!["n".to_owned()]));
+        assert_eq!(
+            travel(&by_n, Some(vec![vec!["m".to_owned()]])),
+            Some(vec!["m".to_owned(), "n".to_owned()])
+        );
+        assert_eq!(travel(&[], Some(vec![])), Some(vec!["__name__".to_owned()]));
+    }
+}

@@ -36,8 +36,9 @@ pub(super) fn field_value<'a>(field: &FieldRef, document: &'a Document) -> Optio
 }
 
 fn holds(found: &Value, op: Op, value: &Value) -> bool {
-    let equal = |other: &Value| compare_values(found, other).is_eq();
-    let compared = || same_type(found, value).then(|| compare_values(found, value));
+    let equal = |other: &Value| comparable(found) && compare_values(found, other).is_eq();
+    let of_type = comparable(found) && same_type(found, value);
+    let compared = || of_type.then(|| compare_values(found, value));
     match op {
         Op::Equal => equal(value),
         Op::NotEqual => !is_null(found) && !equal(value),
@@ -45,17 +46,22 @@ fn holds(found: &Value, op: Op, value: &Value) -> bool {
         Op::LessOrEqual => compared().is_some_and(|order| order.is_le()),
         Op::Greater => compared().is_some_and(|order| order.is_gt()),
         Op::GreaterOrEqual => compared().is_some_and(|order| order.is_ge()),
-        Op::In => !is_null(found) && elements(value).iter().any(equal),
+        Op::In => elements(value).iter().any(equal),
         Op::NotIn => !is_null(found) && !elements(value).iter().any(|other| is_null(other) || equal(other)),
         Op::Contains => holds_any(found, std::slice::from_ref(value)),
         Op::ContainsAny => holds_any(found, elements(value)),
     }
 }
 
-/// Whether an array holds one of these values; null is in none.
+/// Whether an array holds one of these values.
 fn holds_any(array: &Value, values: &[Value]) -> bool {
     let wanted = |element: &Value| values.iter().any(|value| compare_values(element, value).is_eq());
-    elements(array).iter().any(|element| !is_null(element) && wanted(element))
+    elements(array).iter().any(|element| comparable(element) && wanted(element))
+}
+
+/// Null and NaN equal nothing, themselves included, and are less than nothing: only [`Is`] finds them.
+fn comparable(value: &Value) -> bool {
+    !is_null(value) && !is_nan(value)
 }
 
 /// The elements of an array; none of what is no array.

@@ -19,7 +19,7 @@ pub(crate) const MAX_NOT_IN: usize = 10;
 /// How many fields may be compared other than for equality.
 const MAX_INEQUALITY_FIELDS: usize = 10;
 
-/// How many filters and orders a query has at most, both together.
+/// How many filters and orders a query has at most, both together with the document above it.
 const MAX_PARTS: usize = 100;
 
 /// How many aggregations run over one query.
@@ -40,10 +40,14 @@ pub(crate) fn check(query: &Query) -> Result<(), StoreError> {
     {
         return refused(format!("an offset or a limit is at most {}", i32::MAX));
     }
-    let mut parts = query.order.len();
+    let above = match &query.from {
+        From::Collection(collection) => usize::from(collection.parent().is_some()),
+        From::Group { under, .. } => 2 * usize::from(under.is_some()), // a range of names
+    };
+    let mut parts = query.order.len() + above;
     if let Some(filter) = &query.filter {
         check_filter(filter)?;
-        check_together(filter)?;
+        check_together(filter, &query.from)?;
         parts += filter.parts();
     }
     if parts > MAX_PARTS {
@@ -158,7 +162,7 @@ fn check_name(value: &Value) -> Result<(), StoreError> {
 }
 
 /// What the filters of a query may be together.
-fn check_together(filter: &Filter) -> Result<(), StoreError> {
+fn check_together(filter: &Filter, from: &From) -> Result<(), StoreError> {
     let count = disjunctions(filter);
     if count > MAX_DISJUNCTIONS {
         return refused(format!(
@@ -177,6 +181,9 @@ fn check_together(filter: &Filter) -> Result<(), StoreError> {
     }
     let mut fields = BTreeSet::new();
     filter.inequalities(&mut fields);
+    if matches!(from, From::Group { under: Some(_), .. }) {
+        fields.insert(&FieldRef::Name);
+    }
     if fields.len() > MAX_INEQUALITY_FIELDS {
         let count = fields.len();
         return refused(format!("inequalities on {count} fields; {MAX_INEQUALITY_FIELDS} are the most"));

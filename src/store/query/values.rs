@@ -123,3 +123,85 @@ fn vector(fields: &Fields) -> Option<&[Value]> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use firestore::gcloud_sdk::google::firestore::v1::{ArrayValue, MapValue};
+
+    use super::*;
+
+    fn val(value: ValueType) -> Value {
+        Value { value_type: Some(value) }
+    }
+
+    fn int(number: i64) -> Value {
+        val(ValueType::IntegerValue(number))
+    }
+
+    fn double(number: f64) -> Value {
+        val(ValueType::DoubleValue(number))
+    }
+
+    fn text(text: &str) -> Value {
+        val(ValueType::StringValue(text.to_owned()))
+    }
+
+    fn array(values: Vec<Value>) -> Value {
+        val(ValueType::ArrayValue(ArrayValue { values }))
+    }
+
+    fn map(fields: &[(&str, Value)]) -> Value {
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        val(ValueType::MapValue(MapValue { fields }))
+    }
+
+    #[test]
+    fn values_are_in_firestores_order() {
+        let rising = [
+            val(ValueType::NullValue(0)),
+            val(ValueType::BooleanValue(false)),
+            val(ValueType::BooleanValue(true)),
+            double(f64::NAN),
+            double(f64::NEG_INFINITY),
+            double(-9_223_372_036_854_777_856.0),
+            int(i64::MIN),
+            double(-1.5),
+            int(-1),
+            double(-0.5),
+            int(0),
+            double(0.5),
+            double(9_007_199_254_740_992.0),
+            int(9_007_199_254_740_993),
+            int(i64::MAX),
+            double(9_223_372_036_854_775_808.0),
+            double(f64::INFINITY),
+            val(ValueType::TimestampValue(super::super::super::Time { seconds: 1, nanos: 5 })),
+            text(""),
+            text("a"),
+            text("b"),
+            text("\u{ffee}"),
+            text("\u{1f600}"),
+            val(ValueType::BytesValue(vec![0, 1])),
+            val(ValueType::BytesValue(vec![1])),
+            val(ValueType::ReferenceValue("c/a/d/e".to_owned())),
+            val(ValueType::ReferenceValue("c/a!".to_owned())),
+            array(vec![]),
+            array(vec![int(1)]),
+            array(vec![int(1), int(0)]),
+            array(vec![int(2)]),
+            map(&[("__type__", text("__vector__")), ("value", array(vec![double(9.0)]))]),
+            map(&[("__type__", text("__vector__")), ("value", array(vec![double(1.0), double(1.0)]))]),
+            map(&[]),
+            map(&[("a", int(1))]),
+            map(&[("a", int(1)), ("b", int(0))]),
+            map(&[("a", int(2))]),
+            map(&[("b", int(0))]),
+        ];
+        for (at, a) in rising.iter().enumerate() {
+            for (other, b) in rising.iter().enumerate() {
+                assert_eq!(compare_values(a, b), at.cmp(&other), "{a:?} {b:?}");
+            }
+        }
+        assert!(compare_values(&double(-0.0), &int(0)).is_eq());
+    }
+}
