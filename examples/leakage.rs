@@ -56,7 +56,9 @@ impl Words {
                 step: self.number("step")?,
             }),
             _ => {
-                return Err("name an index: equality, unique, prefix, words, integers, decimals, times".into());
+                return Err(
+                    "name an index: equality, unique, prefix, words, integers, decimals, times".into()
+                );
             }
         })
     }

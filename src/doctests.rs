@@ -44,3 +44,6 @@ struct Incidents;
 
 #[doc = include_str!("../docs/guide/what-an-index-reveals.md")]
 struct WhatAnIndexReveals;
+
+#[doc = include_str!("../docs/guide/watching.md")]
+struct Watching;

@@ -137,7 +137,8 @@ async fn connection(socket: TcpStream, emulator: String, state: Arc<Mutex<State>
                 _ = hung_up.recv() => return,
             };
             let Some(Ok((request, respond))) = accepted else { return };
-            let call = Call { upstream: upstream.clone(), hangup: hangup.clone(), emulator: emulator.clone() };
+            let call =
+                Call { upstream: upstream.clone(), hangup: hangup.clone(), emulator: emulator.clone() };
             calls.spawn(call.run(request, respond, state.clone()));
         }
     };
@@ -239,7 +240,9 @@ impl Call {
                 }
             }
             let ends = body.is_end_stream() && chunks.is_empty();
-            let Ok(mut stream) = respond.send_response(http::Response::from_parts(head, ()), ends) else { return };
+            let Ok(mut stream) = respond.send_response(http::Response::from_parts(head, ()), ends) else {
+                return;
+            };
             if ends {
                 return;
             }

@@ -18,7 +18,7 @@ impl<T: Document + Queryable + Send + Sync + 'static, A: Access<T> + 'static> Qu
     /// condition no longer is removed. Every condition on a sealed field is checked on the opened value.
     ///
     /// While an index key is rotated, the watch asks for the tokens that are to be asked for: it asks for the
-    /// key ring every 20 seconds.
+    /// key ring every 10 seconds.
     ///
     /// # Errors
     /// What cannot be asked, and the keys' errors; [`QueryError::NotWatchable`] of a query that is more than

@@ -20,7 +20,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(60);
 
 /// How often the key ring is asked whether other tokens are to be asked for: one who rotates the index key
 /// waits for the caches of all processes, and this is one.
-const PLAN_AGAIN: Duration = Duration::from_secs(20);
+const PLAN_AGAIN: Duration = Duration::from_secs(10);
 
 /// The connection as it is now.
 #[derive(Default)]

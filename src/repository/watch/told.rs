@@ -85,8 +85,12 @@ impl Told {
             return Vec::new();
         }
         let round = self.round;
-        let gone: Vec<_> =
-            self.documents.iter().filter(|(_, entry)| entry.round < round).map(|(path, _)| path.clone()).collect();
+        let gone: Vec<_> = self
+            .documents
+            .iter()
+            .filter(|(_, entry)| entry.round < round)
+            .map(|(path, _)| path.clone())
+            .collect();
         gone.iter().for_each(|path| drop(self.documents.remove(path)));
         gone
     }
