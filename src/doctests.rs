@@ -48,6 +48,9 @@ struct Writes;
 #[doc = include_str!("../docs/guide/what-an-index-reveals.md")]
 struct WhatAnIndexReveals;
 
+#[doc = include_str!("../docs/guide/watching.md")]
+struct Watching;
+
 #[doc = include_str!("../docs/guide/fluent-calls.md")]
 struct FluentCalls;
 
