@@ -53,3 +53,12 @@ struct Queries;
 
 #[doc = include_str!("../docs/guide/cookbook.md")]
 struct Cookbook;
+
+#[doc = include_str!("../docs/guide/watching.md")]
+struct Watching;
+
+#[doc = include_str!("../docs/guide/fluent-calls.md")]
+struct FluentCalls;
+
+#[doc = include_str!("../docs/guide/firestore-indexes.md")]
+struct FirestoreIndexes;

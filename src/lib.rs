@@ -51,6 +51,7 @@ mod doctests;
 mod error;
 #[cfg(feature = "grpc")]
 pub mod grpc;
+pub mod indexes;
 mod keys;
 mod message;
 #[cfg(feature = "nats")]
@@ -90,9 +91,10 @@ pub use message::{
     SealedMessage, rebind_to_message,
 };
 pub use repository::{
-    Access, AskedWith, Batch, BatchFailure, BatchReport, Change, ClearField, FieldAt, Forgotten, List,
-    Number, Numeric, OverStore, Overfetch, Page, PlaceInOrder, Projected, Query, QueryPage, QueryPlan,
-    QueryStream, Repository, SealedRepository, Select, Stored, Transaction, snapshot, transaction,
+    Access, AskedWith, Batch, BatchFailure, BatchReport, Change, Checkpoint, ClearField, FieldAt, Forgotten,
+    List, NotACheckpoint, Number, Numeric, OverStore, Overfetch, Page, PlaceInOrder, Projected, Query,
+    QueryPage, QueryPlan, QueryStream, Repository, SealedRepository, Select, Stored, Transaction, Watch,
+    WatchEvent, snapshot, transaction,
 };
 pub use seal::json::to_json;
 pub use seal::{

@@ -16,6 +16,7 @@ mod seal_map;
 mod stored;
 mod transaction;
 mod unique;
+mod watch;
 mod write;
 
 pub use batch::{Batch, BatchFailure, BatchReport};
@@ -30,3 +31,4 @@ pub use query::{
 };
 pub use stored::Stored;
 pub use transaction::{OverStore, Transaction, snapshot, transaction};
+pub use watch::{Checkpoint, NotACheckpoint, Watch, WatchEvent};

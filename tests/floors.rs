@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("seal", &["bytes", "keys", "seal"]),
     ("store", &["bytes", "store"]),
     ("query", &["bytes", "keys", "seal", "store", "query"]),
+    ("indexes", &["bytes", "seal", "store", "query", "indexes"]),
     ("message", &["bytes", "keys", "seal", "message"]),
     ("repository", &["bytes", "keys", "seal", "store", "query", "repository", "error"]),
     ("custody", &["bytes", "keys", "store", "custody"]),

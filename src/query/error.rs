@@ -101,6 +101,12 @@ pub enum QueryError {
     /// The text is no token of a page, or that of another query.
     #[error("this is no page token of this query; begin at the first page")]
     PageToken,
+    /// The result is not one that a listener can follow.
+    #[error("this query cannot be watched: {reason}")]
+    NotWatchable {
+        /// Why not, and what to do.
+        reason: &'static str,
+    },
     /// A field was not selected, so it did not travel.
     #[error("{field} was not selected, so it is not here")]
     NotSelected {

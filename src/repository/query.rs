@@ -7,6 +7,7 @@ mod projected;
 mod reader;
 mod run;
 mod told;
+mod watch;
 
 use std::sync::Arc;
 
