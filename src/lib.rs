@@ -90,8 +90,8 @@ pub use message::{
     SealedMessage, rebind_to_message,
 };
 pub use repository::{
-    Batch, BatchFailure, BatchReport, Change, FieldAt, Forgotten, List, Numeric, OverStore, Page, Repository,
-    SealedRepository, Stored, Transaction, snapshot, transaction,
+    Batch, BatchFailure, BatchReport, Change, FieldAt, Forgotten, IndexFailure, IndexState, List, Numeric,
+    OverStore, Page, Reindex, Reindexed, Repository, SealedRepository, Stored, Transaction, snapshot, transaction,
 };
 pub use seal::json::to_json;
 pub use seal::{
