@@ -9,7 +9,9 @@ mod guarded;
 mod keyed;
 mod keyless;
 mod list;
+mod opener;
 mod outcome;
+mod query;
 mod reindex;
 mod seal_map;
 mod stored;
@@ -23,6 +25,10 @@ pub use forget::Forgotten;
 pub use keyed::Repository;
 pub use keyless::SealedRepository;
 pub use list::{List, Page};
+pub use query::{
+    Access, AskedWith, Number, Overfetch, PlaceInOrder, Projected, Query, QueryPage, QueryPlan, QueryStream,
+    Select,
+};
 pub use reindex::{IndexFailure, IndexState, Reindex, Reindexed};
 pub use stored::Stored;
 pub use transaction::{OverStore, Transaction, snapshot, transaction};

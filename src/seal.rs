@@ -17,10 +17,12 @@ mod window;
 
 pub use closed::Closed;
 pub use error::{Cause, FieldFailure, OpenError, SealError};
-pub(crate) use index::Probe;
 pub use index::{
     CompoundInfo, Index, IndexInfo, IndexKind, Leakage, LeakageError, Normalizer, NotAskable, NotIndexable,
     Part, Range, Scalar, scalar,
+};
+pub(crate) use index::{
+    IndexPlace, Probe, ProbeTokens, compound_holds, compound_tokens, entry_name, holds, probe_tokens,
 };
 #[cfg(test)]
 pub(crate) use index::{Terms, Values};

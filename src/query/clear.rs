@@ -10,6 +10,7 @@ use super::error::QueryError;
 use super::node::{Node, PartAt};
 use super::operand::Operand;
 use super::order::Order;
+use super::position::Position;
 use crate::bytes::FieldPath;
 use crate::seal::{Cause, NotIndexable, Reveal, Scalar, Walk};
 use crate::store::value::{array_of, string_value};
@@ -124,6 +125,11 @@ impl<D, T> Clear<D, T> {
         Order::new(self.field(), Direction::Descending)
     }
 
+    /// A position in an order by this field: at this value.
+    pub fn position(&self, value: impl Operand<T>) -> Position<D> {
+        Position::new(self.field(), self.value(value))
+    }
+
     /// The array holds this element.
     pub fn contains(&self, element: impl Operand<T::Element>) -> Condition<D, InClear>
     where
@@ -162,7 +168,7 @@ impl<D, T> Clear<D, T> {
             let value = decode(at.find(fields)).ok_or(Cause::OtherType)?;
             scalar(&value).map_err(|_| Cause::OtherType)
         };
-        super::sealed::Part(PartAt::new(self.at.path(), open))
+        super::sealed::Part(PartAt::new(self.at.clone(), open))
     }
 
     fn field(&self) -> FieldRef {
@@ -310,6 +316,11 @@ impl<D> Id<D> {
         Order::new(self.field.clone(), Direction::Descending)
     }
 
+    /// A position in an order by ids: at this one.
+    pub fn position(&self, id: impl AsRef<str>) -> Position<D> {
+        Position::new(self.field.clone(), Ok(string_value(id.as_ref())))
+    }
+
     fn compared(&self, op: Op, id: &impl AsRef<str>) -> Condition<D, InClear> {
         let value = string_value(id.as_ref());
         Condition::new(Node::Clear(Filter::Field { field: self.field.clone(), op, value }))
@@ -365,7 +376,7 @@ impl<A: ArrayField> ArrayField for Option<A> {
 }
 
 /// The field's path, for errors.
-pub(super) fn named(at: &At) -> FieldPath {
+pub(crate) fn named(at: &At) -> FieldPath {
     FieldPath::new(at.path().into_iter().map(crate::bytes::FieldStep::Key).collect())
 }
 

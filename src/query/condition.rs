@@ -49,7 +49,6 @@ impl<D, S> Condition<D, S> {
     }
 
     /// The condition as a plain tree.
-    #[allow(dead_code)] // For the planner, which follows.
     pub(crate) fn into_node(self) -> Node {
         self.node
     }

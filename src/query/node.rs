@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::at::At;
 use super::error::QueryError;
 use crate::seal::{Cause, CompoundInfo, IndexInfo, Probe, Reveal, Scalar, Walk};
 use crate::store::{Fields, Filter};
@@ -12,7 +13,6 @@ use crate::store::{Fields, Filter};
 /// In a [`Filter`] about [`FieldRef::Name`](crate::store::FieldRef::Name) the ids stand as strings: whoever
 /// knows the collection makes references of them.
 #[derive(Debug, Clone)]
-#[allow(dead_code)] // The planner, which follows, takes it apart.
 pub(crate) enum Node {
     /// All of these hold.
     All(Vec<Node>),
@@ -30,7 +30,6 @@ pub(crate) enum Node {
 
 /// A question to an index of a sealed field, or to a compound index.
 #[derive(Debug, Clone)]
-#[allow(dead_code)] // The planner, which follows, takes it apart.
 pub(crate) struct Indexed {
     /// The stored path of the field; of a compound index, that of its struct and then its name.
     pub(crate) path: Vec<String>,
@@ -41,7 +40,6 @@ pub(crate) struct Indexed {
 
 /// Which index is asked, and what. Any one of the questions has to hold.
 #[derive(Debug, Clone)]
-#[allow(dead_code)] // The planner, which follows, takes it apart.
 pub(crate) enum Asked {
     Field {
         info: &'static IndexInfo,
@@ -60,29 +58,27 @@ type OpenPart = dyn Fn(&Fields, &mut Walk<Reveal<'_>>) -> Result<Option<Scalar>,
 /// A field of which an index is made.
 #[derive(Clone)]
 pub(crate) struct PartAt {
-    path: Vec<String>,
+    at: At,
     open: Arc<OpenPart>,
 }
 
 impl PartAt {
     pub(super) fn new(
-        path: Vec<String>,
+        at: At,
         open: impl Fn(&Fields, &mut Walk<Reveal<'_>>) -> Result<Option<Scalar>, Cause> + Send + Sync + 'static,
     ) -> Self {
-        Self { path, open: Arc::new(open) }
+        Self { at, open: Arc::new(open) }
     }
 
-    /// The field's stored path.
-    #[allow(dead_code)] // For the planner, which follows.
-    pub(crate) fn path(&self) -> &[String] {
-        &self.path
+    /// Where the field is stored.
+    pub(crate) fn at(&self) -> &At {
+        &self.at
     }
 
     /// The field's value; `None` for an absent one. The walk is that of the document.
     ///
     /// # Errors
     /// It does not open, or is not of the field's type.
-    #[allow(dead_code)] // For the planner, which follows.
     pub(crate) fn open(&self, fields: &Fields, walk: &mut Walk<Reveal<'_>>) -> Result<Option<Scalar>, Cause> {
         (self.open)(fields, walk)
     }
@@ -90,6 +86,6 @@ impl PartAt {
 
 impl fmt::Debug for PartAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PartAt({})", self.path.join("."))
+        write!(f, "PartAt({})", self.at.path().join("."))
     }
 }

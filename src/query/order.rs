@@ -17,7 +17,6 @@ impl<D> Order<D> {
     }
 
     /// The order as a store sees it.
-    #[allow(dead_code)] // For the query builder, which follows.
     pub(crate) fn into_inner(self) -> store::Order {
         self.order
     }

@@ -11,7 +11,6 @@ use super::error::QueryError;
 use super::node::{Asked, Indexed, Node, PartAt};
 use super::operand::{Operand, Operands, Span};
 use super::order::Order;
-use crate::bytes::FieldPath;
 use crate::seal::{
     Cause, Closed, CompoundInfo, IndexInfo, NotIndexable, Probe, Reveal, Scalar, Sealed, Walk,
 };
@@ -240,7 +239,7 @@ impl<D, T, I> SealedField<D, T, I> {
             let value = open(&at, reveal, fields, walk)?;
             scalar(&value).map_err(|_| Cause::OtherType)
         };
-        Part(PartAt::new(self.at.path(), open))
+        Part(PartAt::new(self.at.clone(), open))
     }
 
     fn value(&self, value: impl Operand<T>) -> Result<Scalar, QueryError> {
@@ -340,7 +339,7 @@ impl<D, P> Compound<D, P> {
         let scalars =
             scalars.map_err(|source| QueryError::NotIndexable { field: named(&self.at), source })?;
         let part = |(part, scalar): (&PartAt, Option<Scalar>)| {
-            scalar.ok_or_else(|| QueryError::Absent { field: field_path(part.path()) })
+            scalar.ok_or_else(|| QueryError::Absent { field: named(part.at()) })
         };
         self.parts.iter().zip(scalars).map(part).collect()
     }
@@ -363,8 +362,4 @@ impl<D, P> Clone for Compound<D, P> {
         let parts = Arc::clone(&self.parts);
         Self { at: self.at.clone(), info: self.info, parts, scalars: self.scalars, document: PhantomData }
     }
-}
-
-fn field_path(path: &[String]) -> FieldPath {
-    FieldPath::new(path.iter().cloned().map(crate::bytes::FieldStep::Key).collect())
 }

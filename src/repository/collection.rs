@@ -88,6 +88,18 @@ impl<T: Document> Collection<T> {
         &*self.store
     }
 
+    pub(super) fn shared_store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    pub(super) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    pub(super) fn realm(&self) -> Option<&str> {
+        self.realm.as_deref()
+    }
+
     pub(super) fn indexes(&self) -> &Indexes {
         &self.indexes
     }
@@ -95,8 +107,17 @@ impl<T: Document> Collection<T> {
     /// Where the document with this id stands: under the scope that the document names, or else the
     /// repository's.
     pub(super) fn location(&self, id: &str, scope: Option<&str>) -> Result<Location, LocationError> {
+        self.location_at(self.path.document(id)?, scope)
+    }
+
+    /// The same of a document by its path.
+    pub(super) fn location_at(
+        &self,
+        path: DocumentPath,
+        scope: Option<&str>,
+    ) -> Result<Location, LocationError> {
         let scope = scope.map_or_else(|| Ok(self.scope.clone()), Scope::new)?;
-        let location = Location::new(self.path.document(id)?).with_scope(scope);
+        let location = Location::new(path).with_scope(scope);
         match &self.realm {
             Some(realm) => location.with_realm(realm.clone()),
             None => Ok(location),
@@ -138,10 +159,24 @@ impl<T: Document> Collection<T> {
         Err(StoreError::UnexpectedAnswer { reason })
     }
 
+    /// Where a document stands of which a part was read, the field that names its scope among it.
+    pub(super) fn location_of_part(&self, document: &RawDocument) -> Result<Location, Error> {
+        let Some(field) = T::SCOPE_FIELD else { return Ok(self.location_at(document.path.clone(), None)?) };
+        match document.fields.get(field).and_then(|value| value.value_type.as_ref()) {
+            Some(ValueType::StringValue(scope)) => Ok(self.location_at(document.path.clone(), Some(scope))?),
+            _ => Err(Error::OtherType {
+                document: document.path.clone(),
+                type_name: type_name::<T>(),
+                at: field.to_owned(),
+                missing: Vec::new(),
+            }),
+        }
+    }
+
     /// The companion of a document that was read, with the location that was asked for.
     pub(super) fn companion(&self, document: RawDocument) -> Result<Stored<T::Sealed>, Error> {
         let sealed = decode_companion::<T>(&document)?;
-        let location = self.location(document.path.id(), T::sealed_scope(&sealed))?;
+        let location = self.location_at(document.path.clone(), T::sealed_scope(&sealed))?;
         if T::sealed_id(&sealed) != document.path.id() {
             return Err(Error::OtherId { document: document.path, field: T::ID_FIELD });
         }

@@ -6,12 +6,13 @@ use futures::FutureExt;
 
 use super::collection::Collection;
 use super::list::List;
+use super::opener::Opener;
 use super::stored::Stored;
-use crate::bytes::{KeyId, LocationError, Scope};
+use crate::bytes::{LocationError, Scope};
 use crate::error::Error;
-use crate::keys::{KeyLookup, KeyProvider};
+use crate::keys::KeyProvider;
 use crate::query::Queryable;
-use crate::seal::{Document, Partial, PlaintextWindow, key_ids, open_with, resolve_all};
+use crate::seal::{Document, Partial, PlaintextWindow};
 use crate::store::Store;
 
 /// The documents of one type in one collection: writes seal every sensitive field, reads open them.
@@ -139,41 +140,5 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
 
     pub(super) fn opener(&self) -> Opener {
         Opener { keys: Arc::clone(&self.keys), window: self.window.clone() }
-    }
-}
-
-/// Opens companions: one question for all their keys.
-#[derive(Clone)]
-pub(super) struct Opener {
-    keys: Arc<dyn KeyProvider>,
-    pub(super) window: Option<Arc<PlaintextWindow>>,
-}
-
-impl Opener {
-    pub(super) async fn open<T: Document>(
-        &self,
-        mut sealed: Vec<Stored<T::Sealed>>,
-    ) -> Result<Vec<Stored<T>>, Error> {
-        let mut wanted: Vec<(Scope, KeyId)> = Vec::new();
-        for stored in &mut sealed {
-            let scope = stored.location().scope().clone();
-            wanted.extend(key_ids::<T>(stored).into_iter().map(|id| (scope.clone(), id)));
-        }
-        wanted.sort_unstable();
-        wanted.dedup();
-        let found = resolve_all(&*self.keys, wanted).await?;
-        sealed
-            .into_iter()
-            .map(|stored| {
-                let opened = stored.try_map(|sealed, location| {
-                    let look_up = |id: &KeyId| {
-                        let key = found.get(&(location.scope().clone(), *id));
-                        key.cloned().unwrap_or(KeyLookup::Unknown)
-                    };
-                    open_with::<T>(sealed, location, &look_up, self.window.as_deref())
-                });
-                opened.map_err(Error::from)
-            })
-            .collect()
     }
 }

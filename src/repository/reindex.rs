@@ -379,7 +379,9 @@ impl Plan {
     }
 
     fn changes(&self, name: &str) -> bool {
-        self.new.contains_key(name) || self.goes.iter().any(|goes| goes == name) || self.tokens.unique.contains_key(name)
+        self.new.contains_key(name)
+            || self.goes.iter().any(|goes| goes == name)
+            || self.tokens.unique.contains_key(name)
     }
 }
 

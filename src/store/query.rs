@@ -1,11 +1,13 @@
 //! Queries as a store sees them: Firestore's structured query, without the wire.
 
 mod aggregate;
+mod cursor;
 mod matches;
 mod order;
 pub(crate) mod rules;
 mod values;
 
+pub(crate) use aggregate::Total;
 pub(super) use aggregate::aggregate;
 pub use matches::matches;
 pub use order::compare;
@@ -137,7 +139,7 @@ pub enum From {
 
 impl From {
     /// Whether a document stands where the query looks.
-    pub(super) fn holds(&self, document: &DocumentPath) -> bool {
+    pub(crate) fn holds(&self, document: &DocumentPath) -> bool {
         match self {
             Self::Collection(collection) => document.parent() == *collection,
             Self::Group { id, under } => {

@@ -47,7 +47,7 @@ impl Aggregation {
 
 /// The numbers of a field, added up: integers exactly, which 64 bits of documents cannot overflow.
 #[derive(Default)]
-struct Total {
+pub(crate) struct Total {
     integers: i128,
     doubles: Option<f64>,
     count: u64,
@@ -56,27 +56,30 @@ struct Total {
 impl Total {
     fn of(path: &[String], documents: &[&Document]) -> Self {
         let mut total = Self::default();
-        for value in documents.iter().filter_map(|document| value_at(&document.fields, path)) {
-            match value.value_type {
-                Some(ValueType::IntegerValue(number)) => total.integers += i128::from(number),
-                Some(ValueType::DoubleValue(number)) => {
-                    total.doubles = Some(total.doubles.unwrap_or(0.0) + number);
-                }
-                _ => continue,
-            }
-            total.count += 1;
-        }
+        documents.iter().for_each(|document| total.add(path, document));
         total
     }
 
-    fn sum(&self) -> ValueType {
+    /// Adds the number in the field of one more document.
+    pub(crate) fn add(&mut self, path: &[String], document: &Document) {
+        match value_at(&document.fields, path).and_then(|value| value.value_type.as_ref()) {
+            Some(ValueType::IntegerValue(number)) => self.integers += i128::from(*number),
+            Some(ValueType::DoubleValue(number)) => {
+                self.doubles = Some(self.doubles.unwrap_or(0.0) + number);
+            }
+            _ => return,
+        }
+        self.count += 1;
+    }
+
+    pub(crate) fn sum(&self) -> ValueType {
         match (self.doubles, i64::try_from(self.integers)) {
             (None, Ok(sum)) => ValueType::IntegerValue(sum),
             _ => ValueType::DoubleValue(self.rounded()),
         }
     }
 
-    fn average(&self) -> ValueType {
+    pub(crate) fn average(&self) -> ValueType {
         if self.count == 0 {
             return ValueType::NullValue(0);
         }

@@ -55,7 +55,7 @@ fn position(cursor: &Cursor, order: &[Order], document: &Document) -> Ordering {
 
 impl Cursor {
     /// The position just after a document; `None` where it lacks a field of the order.
-    pub(in crate::store) fn after(document: &Document, order: &[Order]) -> Option<Self> {
+    pub(crate) fn after(document: &Document, order: &[Order]) -> Option<Self> {
         let value = |order: &Order| field_value(&order.field, document).map(|value| value.into_owned());
         let values = order.iter().map(value).collect::<Option<Vec<_>>>()?;
         Some(Self { values, before: false })

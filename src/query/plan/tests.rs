@@ -1,0 +1,1 @@
+//! Plans of conditions, without a database.
