@@ -2,6 +2,7 @@
 //! an index key is rotated, and after an attribute has changed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use futures::stream::{self, BoxStream, StreamExt, try_unfold};
 
@@ -82,14 +83,24 @@ pub struct IndexState {
     pub unreserved: u64,
     /// Documents that could not be looked at, since they do not open say, or not be written.
     pub failed: u64,
-    keys: BTreeMap<[u8; 16], u64>,
+    keys: BTreeMap<Epoch, u64>,
+}
+
+/// The first bytes of an index key's id.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Epoch([u8; 16]);
+
+impl fmt::Debug for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }
 
 impl IndexState {
     /// How many entries are under an index key, whatever else they are.
     #[must_use]
     pub fn under(&self, key: &KeyId) -> u64 {
-        let same = |epoch: &[u8; 16]| key.as_bytes().starts_with(epoch);
+        let same = |epoch: &Epoch| key.as_bytes().starts_with(&epoch.0);
         self.keys.iter().filter(|(epoch, _)| same(epoch)).map(|(_, count)| count).sum()
     }
 
@@ -241,7 +252,7 @@ impl<T: Document + Send + Sync + 'static> Reindex<T> {
         for document in page.documents {
             done.found.documents += 1;
             let entries = seal_map::entries(&document.fields).into_iter().flat_map(Fields::values);
-            for epoch in entries.filter_map(entry_epoch) {
+            for epoch in entries.filter_map(entry_epoch).map(Epoch) {
                 *done.found.keys.entry(epoch).or_default() += 1;
             }
             match self.plan(&document).await {
