@@ -24,6 +24,9 @@ struct Tenants;
 #[doc = include_str!("../docs/guide/rotation.md")]
 struct Rotation;
 
+#[doc = include_str!("../docs/guide/index-rotation.md")]
+struct IndexRotation;
+
 #[doc = include_str!("../docs/guide/choosing-a-root.md")]
 struct ChoosingARoot;
 

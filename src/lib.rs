@@ -92,9 +92,9 @@ pub use message::{
 };
 pub use repository::{
     Access, AskedWith, Batch, BatchFailure, BatchReport, Change, Checkpoint, ClearField, FieldAt, Forgotten,
-    List, NotACheckpoint, Number, Numeric, OverStore, Overfetch, Page, PlaceInOrder, Projected, Query,
-    QueryPage, QueryPlan, QueryStream, Repository, SealedRepository, Select, Stored, Transaction, Watch,
-    WatchEvent, snapshot, transaction,
+    IndexFailure, IndexState, List, NotACheckpoint, Number, Numeric, OverStore, Overfetch, Page,
+    PlaceInOrder, Projected, Query, QueryPage, QueryPlan, QueryStream, Reindex, Reindexed, Repository,
+    SealedRepository, Select, Stored, Transaction, Watch, WatchEvent, snapshot, transaction,
 };
 pub use seal::json::to_json;
 pub use seal::{

@@ -12,6 +12,7 @@ mod list;
 mod opener;
 mod outcome;
 mod query;
+mod reindex;
 mod seal_map;
 mod stored;
 mod transaction;
@@ -29,6 +30,7 @@ pub use query::{
     Access, AskedWith, Number, Overfetch, PlaceInOrder, Projected, Query, QueryPage, QueryPlan, QueryStream,
     Select,
 };
+pub use reindex::{IndexFailure, IndexState, Reindex, Reindexed};
 pub use stored::Stored;
 pub use transaction::{OverStore, Transaction, snapshot, transaction};
 pub use watch::{Checkpoint, NotACheckpoint, Watch, WatchEvent};

@@ -256,6 +256,11 @@ pub(super) fn reserved(entry: &Value) -> Vec<[u8; 32]> {
     tokens.filter_map(|value| as_bytes(value)?.try_into().ok()).collect()
 }
 
+/// Which index key made an entry.
+pub(super) fn entry_epoch(entry: &Value) -> Option<[u8; 16]> {
+    as_bytes(map(entry)?.get(KEY)?)?.try_into().ok()
+}
+
 pub(super) fn as_bytes(value: &Value) -> Option<&[u8]> {
     match &value.value_type {
         Some(ValueType::BytesValue(bytes)) => Some(bytes),

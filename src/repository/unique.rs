@@ -18,6 +18,9 @@ use crate::store::{Document, Fields, Precondition, Store, StoreError, ValueType,
 
 pub(super) const COLLECTION: &str = "fireseal_unique";
 
+/// How many reservations are read at once.
+const READ_AT_ONCE: usize = 300;
+
 const OWNER: &str = "owner";
 pub(super) const SCOPE: &str = "scope";
 const KEY: &str = "key";
@@ -91,6 +94,37 @@ pub(super) async fn reconcile(
         }
     }
     Ok(writes)
+}
+
+/// How many tokens of each document no reservation holds for it.
+///
+/// # Errors
+/// The database cannot be reached.
+pub(super) async fn unreserved(
+    store: &dyn Store,
+    documents: &[(&Location, &KeyRing, &Claims)],
+) -> Result<Vec<u64>, Error> {
+    let mut wanted = Vec::new();
+    for (number, (owner, ring, claims)) in documents.iter().enumerate() {
+        for tokens in claims.values() {
+            for (token, key) in tokens.iter().zip(ring.index_keys()) {
+                wanted.push((number, path(token)?, token, key, *owner));
+            }
+        }
+    }
+    let mut counts = vec![0; documents.len()];
+    for wanted in wanted.chunks(READ_AT_ONCE) {
+        let paths: Vec<DocumentPath> = wanted.iter().map(|(_, path, ..)| path.clone()).collect();
+        let found = store.read(&paths, None).await?;
+        for ((number, _, token, key, owner), found) in wanted.iter().zip(found) {
+            let holder = found.and_then(|found| holder(&found, *token, key, owner));
+            if let (true, Some(count)) = (holder.as_ref() != Some(owner.document()), counts.get_mut(*number))
+            {
+                *count += 1;
+            }
+        }
+    }
+    Ok(counts)
 }
 
 fn fields(token: &[u8; 32], key: &IndexKey, owner: &Location) -> Fields {

@@ -286,7 +286,8 @@ pub(super) fn is_known<T: Document>(indexes: &seal_map::Indexes, name: &str) -> 
     }
 }
 
-fn tokens<T: Document>(
+/// The tokens of a value that is to stand at a location.
+pub(super) fn tokens<T: Document>(
     location: &Location,
     ring: &KeyRing,
     index: impl FnOnce(&mut Walk<Index>) -> Result<(), SealError>,

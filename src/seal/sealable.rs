@@ -155,7 +155,8 @@ pub trait Document: Sealable<Sealed: Companion<Open = Self>> {
     /// Whether there are flattened fields, whose names only the values tell.
     const FLATTENED: bool;
 
-    /// The stored name of the clear field that says whose keys seal the document, if one does.
+    /// The stored name of the clear field that says whose keys seal the document; `None` where the
+    /// repository says it.
     const SCOPE_FIELD: Option<&'static str> = None;
 
     /// The document's id.
