@@ -5,7 +5,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use fireseal::store::{FieldMask, Fields, FirestoreStore, MemoryStore, Store, Write};
-use fireseal::{DataKey, DocumentPath, KeyRing, Repository, Sealable, SealedRepository};
+use fireseal::{DataKey, DocumentPath, IndexKey, KeyRing, Repository, Sealable, SealedRepository};
 use fireseal_emulator::{Emulator, Project};
 
 #[derive(Sealable)]
@@ -17,7 +17,7 @@ struct Customer {
     country: String,
     #[sensitive] // sealed
     ssn: String,
-    #[sensitive(pad = 64)] // sealed, and its length hidden
+    #[sensitive(pad = 64, unique(normalize(email)))] // sealed, its length hidden, found by equality
     email: String,
 }
 
@@ -49,7 +49,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 async fn show(store: impl Store + Clone + 'static, server: &Server<'_>) -> Result<(), Box<dyn Error>> {
-    let keys = KeyRing::new(DataKey::generate()?);
+    let keys = KeyRing::new(DataKey::generate()?).with_index(IndexKey::generate()?);
     let customers = Repository::<Customer>::new(store.clone(), keys.clone());
     customers.create(&customer("ada", "Ada", "078-05-1120", "ada@example.com")).await?;
     customers.create(&customer("eve", "Eve", "219-09-9999", "eve@example.com")).await?;
@@ -76,6 +76,15 @@ async fn show(store: impl Store + Clone + 'static, server: &Server<'_>) -> Resul
         customers.get("ada").await?.is_some_and(|ada| ada.email == "ada@example.com"),
         "the repository opens",
     )?;
+
+    println!("\nFound by what the server cannot read:\n");
+    let found = customers.query().filter(|c| c.email.eq("ADA@example.com")).all().await?;
+    for customer in &found {
+        println!("{} has the e-mail address {}", customer.name, customer.email);
+    }
+    expect(found.len() == 1 && found.iter().all(|ada| ada.id == "ada"), "the blind index finds Ada alone")?;
+    let taken = customers.create(&customer("mallory", "Mallory", "000-00-0000", "ada@example.com")).await;
+    println!("{}", taken.err().ok_or("a second customer has Ada's e-mail address")?);
 
     println!("\nSomebody with write access copies Eve's sealed ssn into Ada's document:\n");
     copy_field(&store, "customers/eve", "customers/ada", "ssn").await?;
