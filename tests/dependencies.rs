@@ -63,6 +63,7 @@ fn what_the_library_names_itself_is_listed() {
         "getrandom",
         "hkdf",
         "hmac",
+        "rmp",
         "rmp-serde",
         "serde",
         "serde-transcode",
