@@ -5,6 +5,7 @@ mod collection;
 mod keyed;
 mod keyless;
 mod list;
+mod parallel;
 mod stored;
 
 pub use keyed::Repository;

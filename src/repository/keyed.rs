@@ -9,6 +9,7 @@ use super::carry::carry;
 use super::collection::{Collection, known_names};
 use super::keyless::save;
 use super::list::List;
+use super::parallel;
 use super::stored::Stored;
 use crate::bytes::{DocumentPath, KeyId, LocationError, Scope};
 use crate::error::Error;
@@ -344,7 +345,10 @@ struct Opener {
 }
 
 impl Opener {
-    async fn open<T: Document>(&self, mut sealed: Vec<Stored<T::Sealed>>) -> Result<Vec<Stored<T>>, Error> {
+    async fn open<T: Document + Send + 'static>(
+        &self,
+        mut sealed: Vec<Stored<T::Sealed>>,
+    ) -> Result<Vec<Stored<T>>, Error> {
         let mut wanted: Vec<(Scope, KeyId)> = Vec::new();
         for stored in &mut sealed {
             let scope = stored.location().scope().clone();
@@ -353,19 +357,18 @@ impl Opener {
         wanted.sort_unstable();
         wanted.dedup();
         let found = resolve_all(&*self.keys, wanted).await?;
-        sealed
-            .into_iter()
-            .map(|stored| {
-                let opened = stored.try_map(|sealed, location| {
-                    let look_up = |id: &KeyId| {
-                        let key = found.get(&(location.scope().clone(), *id));
-                        key.cloned().unwrap_or(KeyLookup::Unknown)
-                    };
-                    open_with::<T>(sealed, location, &look_up, self.window.as_deref())
-                });
-                opened.map_err(Error::from)
-            })
-            .collect()
+        let window = self.window.clone();
+        parallel::try_map(sealed, move |stored: Stored<T::Sealed>| {
+            let opened = stored.try_map(|sealed, location| {
+                let look_up = |id: &KeyId| {
+                    let key = found.get(&(location.scope().clone(), *id));
+                    key.cloned().unwrap_or(KeyLookup::Unknown)
+                };
+                open_with::<T>(sealed, location, &look_up, window.as_deref())
+            });
+            opened.map_err(Error::from)
+        })
+        .await
     }
 }
 
