@@ -91,8 +91,9 @@ impl Plaintext {
     fn start(content: u8, format: Format, room: usize) -> Self {
         let padding = format.pad.map_or(0, |multiple| multiple as usize);
         let mut bytes = Vec::with_capacity(HEADER_BYTES + 1 + room + padding + TAG_BYTES);
-        bytes.resize(HEADER_BYTES, 0);
-        bytes.push(if format.pad.is_some() { content | PADDED } else { content });
+        let mut start = [0; HEADER_BYTES + 1];
+        start[HEADER_BYTES] = if format.pad.is_some() { content | PADDED } else { content };
+        bytes.extend_from_slice(&start);
         Self(Zeroizing::new(bytes))
     }
 
@@ -146,13 +147,18 @@ fn write_message_pack<T: Serialize + ?Sized>(value: &T, out: &mut Growing<'_>) -
 fn skip_one(rest: &mut &[u8], depth: usize) -> Result<(), EncodeError> {
     let (&marker, after) = rest.split_first().ok_or(EncodeError::Unserializable)?;
     *rest = after;
+    // Most values are short texts: they need no table.
+    if let Marker::FixStr(len) = Marker::from_u8(marker) {
+        *rest = rest.get(usize::from(len)..).ok_or(EncodeError::Unserializable)?;
+        return Ok(());
+    }
     let (bytes, values) = match Marker::from_u8(marker) {
         Marker::FixPos(_) | Marker::FixNeg(_) | Marker::Null | Marker::False | Marker::True => (0, None),
         Marker::U8 | Marker::I8 => (1, None),
         Marker::U16 | Marker::I16 => (2, None),
         Marker::U32 | Marker::I32 | Marker::F32 => (4, None),
         Marker::U64 | Marker::I64 | Marker::F64 => (8, None),
-        Marker::FixStr(len) => (len.into(), None),
+        Marker::FixStr(len) => (usize::from(len), None),
         Marker::Str8 | Marker::Bin8 => (read_length::<1>(rest)?, None),
         Marker::Str16 | Marker::Bin16 => (read_length::<2>(rest)?, None),
         Marker::Str32 | Marker::Bin32 => (read_length::<4>(rest)?, None),

@@ -13,6 +13,7 @@ impl ChaCha20Poly1305 {
         Self(LessSafeKey::new(key))
     }
 
+    #[inline]
     pub(super) fn seal(
         &self,
         nonce: &[u8; 12],
@@ -26,6 +27,7 @@ impl ChaCha20Poly1305 {
             .map_err(|_| TooLong)
     }
 
+    #[inline]
     pub(super) fn open(
         &self,
         nonce: &[u8; 12],
