@@ -12,7 +12,7 @@ mod measure;
 use std::hint::black_box;
 
 use fireseal::{DataKey, DocumentPath, KeyRing, Location, Sealable};
-use measure::{compare_batches, time};
+use measure::{compare_batches, settle, time};
 
 #[derive(Sealable, Clone)]
 struct Customer {
@@ -29,6 +29,7 @@ fn open(sealed: Vec<SealedCustomer>, location: &Location, ring: &KeyRing) -> Vec
 }
 
 fn main() {
+    settle();
     for (text_bytes, numbers) in [(40, [16, 64, 256, 1_024, 4_096]), (16 << 10, [2, 4, 8, 32, 128])] {
         println!("documents of three fields, one of them a text of {text_bytes} bytes");
         numbers.into_iter().for_each(|documents| at(text_bytes, documents));

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use fireseal::{DataKey, DocumentPath, KeyRing, Location, Sealable};
-use measure::{Medians, compare, compare_batches, time};
+use measure::{Medians, compare, compare_batches, settle, time};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -140,10 +140,7 @@ fn document(ring: &KeyRing) {
 
 fn large(ring: &KeyRing) {
     const ROUNDS: usize = 301;
-    // A process that has run for a while has memory at hand. A fresh one asks the system for every page
-    // of such a buffer and gives them back, which takes longer than the cipher: glibc keeps what
-    // is below the largest piece that was ever given back.
-    drop(black_box(vec![7u8; 16 << 20]));
+    settle();
     let here = location("photos/one");
     let photo = Photo { id: "one".to_owned(), image: vec![7; 1 << 20] };
     let sealed = photo.seal(&here, ring).unwrap();

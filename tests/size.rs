@@ -44,7 +44,9 @@ fn customer() -> Customer {
 
 fn message_pack(value: &impl Serialize) -> usize {
     let mut bytes = Vec::new();
-    value.serialize(&mut rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_human_readable()).unwrap();
+    value
+        .serialize(&mut rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_human_readable())
+        .unwrap();
     bytes.len()
 }
 

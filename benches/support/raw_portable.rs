@@ -21,7 +21,5 @@ pub fn open(
 ) {
     let cipher = XChaCha20Poly1305::new(key.into());
     let inout = InOutBuf::new(ciphertext, plaintext).unwrap();
-    cipher
-        .decrypt_inout_detached(<&XNonce>::from(nonce), associated_data, inout, <&Tag>::from(tag))
-        .unwrap();
+    cipher.decrypt_inout_detached(<&XNonce>::from(nonce), associated_data, inout, <&Tag>::from(tag)).unwrap();
 }

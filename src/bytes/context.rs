@@ -80,6 +80,12 @@ impl StepPath {
         self.steps = mark.steps;
     }
 
+    /// Goes back to the root.
+    pub(crate) fn clear(&mut self) {
+        self.encoded.clear();
+        self.steps = 0;
+    }
+
     fn mark(&self) -> Mark {
         Mark { len: self.encoded.len(), steps: self.steps }
     }

@@ -22,9 +22,7 @@ impl ChaCha20Poly1305 {
         tag: &mut [u8; TAG_BYTES],
     ) -> Result<(), TooLong> {
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        self.0
-            .seal_in_place_scatter(nonce, Aad::from(associated_data), buffer, &[], tag)
-            .map_err(|_| TooLong)
+        self.0.seal_in_place_scatter(nonce, Aad::from(associated_data), buffer, &[], tag).map_err(|_| TooLong)
     }
 
     #[inline]
