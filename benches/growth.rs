@@ -261,7 +261,8 @@ fn main() {
     let bytes: Vec<usize> = [1, 2, 4, 6, 8].map(|n| n * large * 1_024).to_vec();
     println!("bytes of one field, milliseconds");
     let mut bytes_time = both(&bytes, 1e6, |bytes| crossing(&Photo { image: vec![7; bytes] }));
-    let in_mebibytes = |points: &mut Points| points.iter_mut().for_each(|point| point.0 /= f64::from(1 << 20));
+    let in_mebibytes =
+        |points: &mut Points| points.iter_mut().for_each(|point| point.0 /= f64::from(1 << 20));
     bytes_time.iter_mut().for_each(|(_, points)| in_mebibytes(points));
 
     println!("live keys, nanoseconds a field");

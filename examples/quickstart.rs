@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use fireseal::store::{FieldMask, Fields, FirestoreStore, MemoryStore, Store, Write, WriteKind};
+use fireseal::store::{FieldMask, Fields, FirestoreStore, MemoryStore, Store, Write};
 use fireseal::{DataKey, DocumentPath, KeyRing, Repository, Sealable, SealedRepository};
 use fireseal_emulator::{Emulator, Project};
 
@@ -111,9 +111,8 @@ async fn copy_field(store: &dyn Store, from: &str, to: &str, field: &str) -> Res
     let (from, to) = read.next().zip(read.next()).ok_or("a document is missing")?;
     let copied = from.fields.get(field).ok_or("the field is missing")?;
     let fields = Fields::from([(field.to_owned(), copied.clone())]);
-    let mask = Some(FieldMask::new(vec![vec![field.to_owned()]]));
-    let kind = WriteKind::Set { fields, mask };
-    store.commit(vec![Write { path: to.path, kind, precondition: None }]).await?;
+    let mask = FieldMask::new(vec![vec![field.to_owned()]]);
+    store.commit(vec![Write::merge(to.path, fields, mask)]).await?;
     Ok(())
 }
 

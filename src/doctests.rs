@@ -41,3 +41,9 @@ struct Recovery;
 
 #[doc = include_str!("../docs/guide/incidents.md")]
 struct Incidents;
+
+#[doc = include_str!("../docs/guide/writes.md")]
+struct Writes;
+
+#[doc = include_str!("../docs/guide/what-an-index-reveals.md")]
+struct WhatAnIndexReveals;

@@ -1,7 +1,8 @@
 //! One error over those of the floors.
 
-use crate::bytes::{DocumentPath, LocationError};
+use crate::bytes::{DocumentPath, FieldPath, LocationError, Scope};
 use crate::keys::KeyError;
+use crate::query::QueryError;
 use crate::seal::{OpenError, SealError};
 use crate::store::{ClearValueError, StoreError};
 
@@ -18,6 +19,9 @@ pub enum Error {
     /// The keys could not be had.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// What was asked cannot be asked.
+    #[error(transparent)]
+    Query(#[from] QueryError),
     /// The document was not sealed, and so not written.
     #[error("{document} was not written: {source}")]
     Seal {
@@ -96,6 +100,68 @@ pub enum Error {
         /// The array's stored path.
         field: String,
     },
+    /// The type has indexes, and the key ring has no index key.
+    #[error(
+        "nothing was written: the key ring of scope {scope} has no index key to make index tokens with; add one \
+         (`KeyRing::with_index`, or the vault's)"
+    )]
+    NoIndexKey {
+        /// The ring's scope.
+        scope: Scope,
+    },
+    /// A compound index is made of several fields, and only some of them were written.
+    #[error("nothing was written: the index {index} is made of several fields; write all of them{}", also(.missing))]
+    PartOfIndex {
+        /// The index's name under `_seal.idx`.
+        index: String,
+        /// The fields that were not written.
+        missing: Vec<FieldPath>,
+    },
+    /// Another document has this unique value.
+    #[error("nothing was written: another document has the same {field}")]
+    Taken {
+        /// The field's name under `_seal.idx`: its stored path, joined by dots.
+        field: String,
+    },
+    /// The document that reserves a unique value is not one that fireseal made: it was changed, or forged.
+    #[error(
+        "nothing was written: the reservation of the value of {field} is not one that this index key made; look at \
+         {reservation}, and delete it if no document has the value"
+    )]
+    ReservationRefused {
+        /// The document that reserves the value.
+        reservation: DocumentPath,
+        /// The field's name under `_seal.idx`.
+        field: String,
+    },
+    /// The answer to a commit was lost, and the documents do not tell whether it was applied.
+    #[error(
+        "it is not known whether {} was written: {source}; read it, then decide", shown(.documents)
+    )]
+    OutcomeUnknown {
+        /// The documents of the commit.
+        documents: Vec<DocumentPath>,
+        /// How the answer was lost.
+        source: StoreError,
+    },
+    /// The field says whose keys seal the document: changed alone, it would leave the rest unreadable.
+    #[error(
+        "{document} was not written: {field} says whose keys seal it; write the whole document under the other scope"
+    )]
+    ScopeField {
+        /// The document.
+        document: DocumentPath,
+        /// The field's stored name.
+        field: &'static str,
+    },
+    /// A change has no stored form, or cannot be made.
+    #[error("{document} was not written: {source}")]
+    Change {
+        /// The document.
+        document: DocumentPath,
+        /// Which field, and why.
+        source: QueryError,
+    },
 }
 
 impl Error {
@@ -110,6 +176,12 @@ impl Error {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Store(StoreError::NotFound { .. }))
+    }
+
+    /// Whether another document has one of the unique values.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Taken { .. })
     }
 
     /// Whether the database or the key service is down, so that a later try may succeed.
@@ -134,4 +206,17 @@ impl From<OpenError> for Error {
 
 fn absent(missing: &[&'static str]) -> String {
     if missing.is_empty() { String::new() } else { format!(" (absent: {})", missing.join(", ")) }
+}
+
+fn also(missing: &[FieldPath]) -> String {
+    let missing: Vec<String> = missing.iter().map(FieldPath::to_string).collect();
+    if missing.is_empty() { String::new() } else { format!(" (also {})", missing.join(", ")) }
+}
+
+fn shown(documents: &[DocumentPath]) -> String {
+    match documents {
+        [one] => one.to_string(),
+        [one, rest @ ..] => format!("{one} (with {} more)", rest.len()),
+        [] => "anything".to_owned(),
+    }
 }

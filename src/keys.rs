@@ -2,16 +2,18 @@
 
 mod derive;
 mod key;
-mod labels;
+pub(crate) mod labels;
 mod message;
 mod provider;
 mod ring;
+mod token;
 mod wrap;
 
 pub use key::{DataKey, IndexKey};
 pub use message::{MessageKey, MessageKeyProvider, MessageRing, MessageRings};
 pub use provider::{KeyError, KeyLookup, KeyProvider};
 pub use ring::{KeyRing, KeyRings};
+pub(crate) use token::{PlaceKeys, TokenKey};
 #[cfg(feature = "age")]
 pub use wrap::{AgeIdentity, AgePassphrase, AgeRecipient};
 pub use wrap::{Binding, KeyWrapper, LocalRoot, Purpose, WrapError, unwrap_key, wrap_key};

@@ -55,6 +55,7 @@ mod keys;
 mod message;
 #[cfg(feature = "nats")]
 pub mod nats;
+pub mod query;
 mod repository;
 mod seal;
 pub mod store;
@@ -88,11 +89,16 @@ pub use message::{
     Claims, Frame, FrameError, MAX_FRAME_BYTES, Message, MessageError, ReplayError, ReplayWindow,
     SealedMessage, rebind_to_message,
 };
-pub use repository::{List, Page, Repository, SealedRepository, Stored};
+pub use repository::{
+    Batch, BatchFailure, BatchReport, Change, ClearField, FieldAt, Forgotten, List, Numeric, OverStore, Page,
+    Repository, SealedRepository, Stored, Transaction, snapshot, transaction,
+};
 pub use seal::json::to_json;
 pub use seal::{
-    Cause, Closed, Companion, Document, Draft, FieldFailure, FieldInfo, NotSealed, OpenError, Partial,
-    PlaintextWindow, RawBytes, Reveal, SealError, Sealable, Sealed, Visit, Walk, missing,
+    Cause, Closed, Companion, CompoundInfo, Document, Draft, FieldFailure, FieldInfo, Index, IndexInfo,
+    IndexKind, Leakage, LeakageError, Normalizer, NotAskable, NotIndexable, NotSealed, OpenError, Part,
+    Partial, PlaintextWindow, Range, RawBytes, Reveal, Scalar, SealError, Sealable, Sealed, Visit, Walk,
+    missing, scalar,
 };
 /// What holds passphrases, PINs and tokens: wiped on drop, never shown.
 #[cfg(any(feature = "age", feature = "pkcs11", feature = "vault"))]

@@ -4,11 +4,32 @@ pub use serde;
 pub use zeroize::{Zeroize, ZeroizeOnDrop};
 
 pub use crate::bytes::Format;
-pub use crate::seal::{Draft, Reveal, Visit, Walk, missing};
+use crate::seal::index::{Entry, tokens};
+pub use crate::seal::{
+    CompoundInfo, Draft, Index, IndexInfo, IndexKind, Normalizer, Part, Range, Reveal, Scalar, Visit, Walk,
+    missing, scalar,
+};
+
+/// Single values of a field.
+pub mod one {
+    pub use crate::query::one::{decode, encode, raw};
+}
 
 use std::marker::PhantomData;
 
-use crate::seal::Sealable;
+use crate::bytes::Location;
+use crate::keys::IndexKey;
+use crate::seal::{SealError, Sealable};
+
+/// Makes a document's index tokens and says how many there are, which is what the benches measure.
+///
+/// # Errors
+/// A value that its index does not take.
+pub fn make_tokens<T: Sealable>(value: &T, key: &IndexKey, location: &Location) -> Result<usize, SealError> {
+    let mut walk = Walk::indexing();
+    value.index(&mut walk)?;
+    Ok(tokens(&walk.into_terms(), key, location)?.values().map(Entry::count).sum())
+}
 
 /// Tells whether a type is [`Sealable`]: `Probe::<T>::SEALABLE`, with [`NotSealable`] in scope.
 pub struct Probe<T: ?Sized>(PhantomData<T>);

@@ -1,14 +1,27 @@
 //! Floor 4: documents of one type in one collection, sealed on the way in and opened on the way out.
 
+mod batch;
 mod carry;
+mod change;
 mod collection;
+mod forget;
+mod guarded;
 mod keyed;
 mod keyless;
 mod list;
+mod outcome;
 mod parallel;
+mod seal_map;
 mod stored;
+mod transaction;
+mod unique;
+mod write;
 
+pub use batch::{Batch, BatchFailure, BatchReport};
+pub use change::{Change, ClearField, FieldAt, Numeric};
+pub use forget::Forgotten;
 pub use keyed::Repository;
 pub use keyless::SealedRepository;
 pub use list::{List, Page};
 pub use stored::Stored;
+pub use transaction::{OverStore, Transaction, snapshot, transaction};

@@ -3,6 +3,7 @@
 mod closed;
 mod containers;
 mod error;
+pub(crate) mod index;
 pub(crate) mod json;
 mod raw_bytes;
 mod reveal;
@@ -16,6 +17,13 @@ mod window;
 
 pub use closed::Closed;
 pub use error::{Cause, FieldFailure, OpenError, SealError};
+pub(crate) use index::Probe;
+pub use index::{
+    CompoundInfo, Index, IndexInfo, IndexKind, Leakage, LeakageError, Normalizer, NotAskable, NotIndexable,
+    Part, Range, Scalar, scalar,
+};
+#[cfg(test)]
+pub(crate) use index::{Terms, Values};
 pub use raw_bytes::RawBytes;
 pub use reveal::{Reveal, missing};
 pub use sealable::{Companion, Document, FieldInfo, Partial, Sealable};

@@ -4,25 +4,38 @@ mod check;
 mod document;
 mod firestore;
 mod limits;
+mod listen;
 mod memory;
+pub(crate) mod query;
+mod transaction;
+mod transform;
 pub(crate) mod value;
 
 pub use check::ClearValueError;
-pub(crate) use document::same;
 pub use document::{
     Commit, Document, FieldMask, Fields, ListPage, ListRequest, Precondition, Time, Value, ValueType, Write,
     WriteKind,
 };
+pub(crate) use document::{same, same_fields, set_at, value_at, write_bytes};
 pub use firestore::FirestoreStore;
 pub use limits::{
     LimitError, MAX_COLLECTIONS, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_FIELD_NAME_BYTES, MAX_NAME_BYTES,
     MAX_VALUE_BYTES, check_document,
 };
+pub use listen::{ListenEvent, ResumeToken, Target};
 pub use memory::MemoryStore;
+pub(crate) use memory::as_kept;
+pub use query::{
+    Aggregation, Cursor, Direction, Explanation, FieldRef, Filter, From, Is, Op, Order, Query, compare,
+    compare_values, matches,
+};
+pub use transaction::{Transaction, TransactionMode};
+pub use transform::{Transform, TransformKind};
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 
 use crate::bytes::DocumentPath;
 
@@ -61,6 +74,112 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`]: the database cannot be reached, or refuses.
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StoreError>;
+
+    /// The documents of a query, in its order. Without a transaction the stream may live through
+    /// changes, and then shows each document as it was at some moment of it. It ends after an error.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] where the query breaks Firestore's rules; else as for
+    /// [`read`](Self::read), here or in the stream.
+    async fn query(
+        &self,
+        query: &Query,
+        within: Option<&Transaction>,
+    ) -> Result<BoxStream<'static, Result<Document, StoreError>>, StoreError> {
+        let _ = (query, within);
+        Err(StoreError::Unsupported { what: "queries" })
+    }
+
+    /// Computes over the documents of a query, offset and limit included: one value for each of 1
+    /// to 5 aggregations, in their order.
+    ///
+    /// # Errors
+    /// As for [`query`](Self::query).
+    async fn aggregate(
+        &self,
+        query: &Query,
+        over: &[Aggregation],
+        within: Option<&Transaction>,
+    ) -> Result<Vec<Value>, StoreError> {
+        let _ = (query, over, within);
+        Err(StoreError::Unsupported { what: "aggregations" })
+    }
+
+    /// Runs a query, which is charged, and says how the database ran it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] from a store that cannot tell; else as for
+    /// [`query`](Self::query).
+    async fn explain(&self, query: &Query) -> Result<Explanation, StoreError> {
+        let _ = query;
+        Err(StoreError::Unsupported { what: "explanations of queries" })
+    }
+
+    /// Begins a transaction. One that is not committed must be rolled back, or it keeps others
+    /// waiting until its time is over.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] unless the store has transactions; [`StoreError`]: the database
+    /// cannot be reached, or refuses.
+    async fn begin(&self, mode: &TransactionMode) -> Result<Transaction, StoreError> {
+        let _ = mode;
+        Err(StoreError::Unsupported { what: "transactions" })
+    }
+
+    /// Reads documents as [`read`](Self::read) does, all in one transaction. All reads of a
+    /// transaction come before its writes.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); [`StoreError::Aborted`] where the whole transaction must be run again.
+    async fn read_within(
+        &self,
+        transaction: &Transaction,
+        paths: &[DocumentPath],
+        mask: Option<&FieldMask>,
+    ) -> Result<Vec<Option<Document>>, StoreError> {
+        let _ = (transaction, paths, mask);
+        Err(StoreError::Unsupported { what: "transactions" })
+    }
+
+    /// Applies all writes as [`commit`](Self::commit) does and ends the transaction, provided
+    /// that nothing it has read was changed since. It is sent once, and the transaction is over
+    /// whatever the database answers.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit); [`StoreError::Aborted`] where others changed what it has read,
+    /// or held on to it: nothing was applied, and the whole transaction must be run again.
+    async fn commit_within(
+        &self,
+        transaction: &Transaction,
+        writes: Vec<Write>,
+    ) -> Result<Commit, StoreError> {
+        let _ = (transaction, writes);
+        Err(StoreError::Unsupported { what: "transactions" })
+    }
+
+    /// Ends a transaction without writing; that it is over already is no error.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the database cannot be reached, or refuses.
+    async fn rollback(&self, transaction: &Transaction) -> Result<(), StoreError> {
+        let _ = transaction;
+        Err(StoreError::Unsupported { what: "transactions" })
+    }
+
+    /// Tells what is there, and from then on what changes, over one connection: where it breaks
+    /// the stream ends with an error, and listening again is the caller's work.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] unless the store can be listened to, or can resume;
+    /// [`StoreError`]: the database cannot be reached, or refuses.
+    async fn listen(
+        &self,
+        target: &Target,
+        resume: Option<ResumeToken>,
+    ) -> Result<BoxStream<'static, Result<ListenEvent, StoreError>>, StoreError> {
+        let _ = (target, resume);
+        Err(StoreError::Unsupported { what: "listening" })
+    }
 }
 
 #[async_trait]
@@ -79,6 +198,60 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StoreError> {
         (**self).list(request).await
+    }
+
+    async fn query(
+        &self,
+        query: &Query,
+        within: Option<&Transaction>,
+    ) -> Result<BoxStream<'static, Result<Document, StoreError>>, StoreError> {
+        (**self).query(query, within).await
+    }
+
+    async fn aggregate(
+        &self,
+        query: &Query,
+        over: &[Aggregation],
+        within: Option<&Transaction>,
+    ) -> Result<Vec<Value>, StoreError> {
+        (**self).aggregate(query, over, within).await
+    }
+
+    async fn explain(&self, query: &Query) -> Result<Explanation, StoreError> {
+        (**self).explain(query).await
+    }
+
+    async fn begin(&self, mode: &TransactionMode) -> Result<Transaction, StoreError> {
+        (**self).begin(mode).await
+    }
+
+    async fn read_within(
+        &self,
+        transaction: &Transaction,
+        paths: &[DocumentPath],
+        mask: Option<&FieldMask>,
+    ) -> Result<Vec<Option<Document>>, StoreError> {
+        (**self).read_within(transaction, paths, mask).await
+    }
+
+    async fn commit_within(
+        &self,
+        transaction: &Transaction,
+        writes: Vec<Write>,
+    ) -> Result<Commit, StoreError> {
+        (**self).commit_within(transaction, writes).await
+    }
+
+    async fn rollback(&self, transaction: &Transaction) -> Result<(), StoreError> {
+        (**self).rollback(transaction).await
+    }
+
+    async fn listen(
+        &self,
+        target: &Target,
+        resume: Option<ResumeToken>,
+    ) -> Result<BoxStream<'static, Result<ListenEvent, StoreError>>, StoreError> {
+        (**self).listen(target, resume).await
     }
 }
 
@@ -138,6 +311,12 @@ pub enum StoreError {
     Deadline {
         /// The deadline, in seconds.
         seconds: u64,
+    },
+    /// Others changed or held what a transaction has read; nothing was applied.
+    #[error("the transaction is aborted, nothing was written: {reason}; run all of it again")]
+    Aborted {
+        /// What the database said.
+        reason: String,
     },
     /// The store cannot do this at all.
     #[error("this store does not do {what}")]

@@ -30,6 +30,21 @@ fn another_implementation_agrees_on_every_vector() {
     assert!(told.contains(", 0 failed"), "{told}");
 }
 
+#[test]
+fn another_implementation_makes_every_token() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let output = Command::new(python())
+        .arg(tests.join("decoder/tokens.py"))
+        .arg(tests.join("vectors/tokens.json"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    println!("{told}");
+    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    let made: usize = told.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(made >= 30, "only {made} vectors were tried");
+}
+
 /// An order as a service has it in protobuf: the sealed value is `bytes`.
 #[derive(Clone, PartialEq, prost::Message)]
 struct CreateOrder {

@@ -33,7 +33,12 @@ pub mod hostile {
 
     /// A customer.
     #[derive(Derive)]
-    #[sealable(collection = "customers", debug, zeroize)]
+    #[sealable(
+        collection = "customers",
+        debug,
+        zeroize,
+        compound(name = "both", fields(walk, indexed, __walk))
+    )]
     #[serde(default = "customer")]
     pub struct Customer {
         /// The id.
@@ -45,8 +50,29 @@ pub mod hostile {
         /// Nested.
         #[sealable(nested)]
         pub contacts: ::std::vec::Vec<Contact>,
+        /// One value, with every index.
+        #[sealable(nested)]
+        pub address: ::std::option::Option<Address>,
+        /// Indexed.
+        #[sensitive(index)]
+        pub indexed: Text,
+        /// Ranged.
+        #[sensitive(range(min = 0, max = 10, step = 1), unique)]
+        u8: u8,
         pub(super) sealed: u8,
         __walk: u8,
+    }
+
+    /// An address.
+    #[derive(Derive)]
+    #[sealable(debug, compound(name = "at", fields(schema, walk), bits = 16))]
+    pub struct Address {
+        /// Indexed.
+        #[sensitive(index, prefix(min = 1, max = 2), words)]
+        schema: Text,
+        /// Indexed as bytes.
+        #[sensitive(unique, bytes)]
+        pub walk: ::std::vec::Vec<u8>,
     }
 
     /// A contact.
@@ -74,6 +100,9 @@ pub mod hostile {
             id: Text::new(),
             walk: Text::new(),
             contacts: ::std::vec::Vec::new(),
+            address: ::std::option::Option::None,
+            indexed: Text::new(),
+            u8: 0,
             sealed: 1,
             __walk: 2,
         }

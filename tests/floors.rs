@@ -16,12 +16,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("keys", &["bytes", "keys"]),
     ("seal", &["bytes", "keys", "seal"]),
     ("store", &["bytes", "store"]),
+    ("query", &["bytes", "keys", "seal", "store", "query"]),
     ("message", &["bytes", "keys", "seal", "message"]),
-    ("repository", &["bytes", "keys", "seal", "store", "repository", "error"]),
+    ("repository", &["bytes", "keys", "seal", "store", "query", "repository", "error"]),
     ("custody", &["bytes", "keys", "store", "custody"]),
     ("grpc", &["bytes", "keys", "seal", "message", "grpc"]),
     ("nats", &["bytes", "keys", "seal", "message", "nats"]),
-    ("error", &["bytes", "keys", "seal", "store", "error"]),
+    ("error", &["bytes", "keys", "seal", "store", "query", "error"]),
 ];
 
 /// Files without a floor: the contents page, what generated code names, and the documentation's code.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use fireseal::custody::{
     Authority, KeyVault, MAX_MANIFEST_BYTES, MAX_WRAP_BYTES, ManifestError, NewSlot, SlotKind, VaultError,
 };
-use fireseal::store::{Fields, MemoryStore, Store, Value, ValueType, Write, WriteKind};
+use fireseal::store::{Fields, MemoryStore, Store, Value, ValueType, Write};
 use fireseal::{
     Binding, DataKey, DocumentPath, IndexKey, KeyError, KeyId, KeyLookup, KeyProvider, KeyWrapper, Purpose,
     Scope, wrap_key,
@@ -401,11 +401,7 @@ async fn hostile_documents_are_refused() {
     let mut refused = 0;
     for (path, name, value) in cases {
         let before = store.read(std::slice::from_ref(path), None).await.unwrap()[0].clone().unwrap();
-        let write = |fields| Write {
-            path: path.clone(),
-            kind: WriteKind::Set { fields, mask: None },
-            precondition: None,
-        };
+        let write = |fields| Write::set(path.clone(), fields);
         store.commit(vec![write(HashMap::from([(name.to_owned(), value)]))]).await.unwrap();
         let start = Instant::now();
         assert!(matches!(vault().ring(&acme).await, Err(KeyError::Unavailable { .. })), "{name}");

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use fireseal::store::{
     Commit, Document, FieldMask, Fields, ListPage, ListRequest, MemoryStore, Store, StoreError, Value,
-    ValueType, Write, WriteKind,
+    ValueType, Write,
 };
 use fireseal::{DataKey, DocumentPath, Error, KeyRing, Repository, Sealable, SealedRepository};
 use firestore::gcloud_sdk::google::firestore::v1::MapValue;
@@ -138,8 +138,7 @@ async fn with_ada() -> (MemoryStore, Repository<Customer>, Fields) {
 }
 
 async fn put(store: &MemoryStore, fields: Fields) {
-    let kind = WriteKind::Set { fields, mask: None };
-    store.commit(vec![Write { path: path("customers/ada"), kind, precondition: None }]).await.unwrap();
+    store.commit(vec![Write::set(path("customers/ada"), fields)]).await.unwrap();
 }
 
 #[tokio::test]

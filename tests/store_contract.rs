@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fireseal::store::{
     Document, FieldMask, Fields, FirestoreStore, LimitError, ListPage, ListRequest, MAX_VALUE_BYTES,
-    MemoryStore, Precondition, Store, StoreError, Time, Value, ValueType, Write, WriteKind,
+    MemoryStore, Precondition, Store, StoreError, Time, Value, ValueType, Write,
 };
 use fireseal::{CollectionPath, DocumentPath};
 use fireseal_emulator::Emulator;
@@ -143,19 +143,19 @@ fn mask(paths: &[&[&str]]) -> FieldMask {
 }
 
 fn set(path: &str, fields: Fields) -> Write {
-    Write { path: doc(path), kind: WriteKind::Set { fields, mask: None }, precondition: None }
+    Write::set(doc(path), fields)
 }
 
 fn update(path: &str, fields: Fields, mask: FieldMask) -> Write {
-    Write { path: doc(path), kind: WriteKind::Set { fields, mask: Some(mask) }, precondition: None }
+    Write::merge(doc(path), fields, mask)
 }
 
 fn delete(path: &str) -> Write {
-    Write { path: doc(path), kind: WriteKind::Delete, precondition: None }
+    Write::delete(doc(path))
 }
 
 fn provided(write: Write, precondition: Precondition) -> Write {
-    Write { precondition: Some(precondition), ..write }
+    write.with_precondition(precondition)
 }
 
 fn create(path: &str, fields: Fields) -> Write {

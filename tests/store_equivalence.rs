@@ -119,10 +119,9 @@ impl Side<'_> {
         };
         let writes = drafts
             .iter()
-            .map(|draft| Write {
-                path: self.path(draft.document),
-                kind: draft.kind.clone(),
-                precondition: precondition(draft),
+            .map(|draft| {
+                let write = Write::new(self.path(draft.document), draft.kind.clone());
+                Write { precondition: precondition(draft), ..write }
             })
             .collect();
         match self.store.commit(writes).await {

@@ -2,165 +2,25 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut, Bytes, BytesMut};
-use fireseal::store::{
-    Fields, FirestoreStore, ListRequest, Precondition, Store, StoreError, Time, Write, WriteKind,
-};
+use fireseal::store::{Fields, ListRequest, Precondition, Store, StoreError, Time, Write};
 use fireseal::{CollectionPath, DocumentPath};
 use firestore::gcloud_sdk::google::firestore::v1::{
     BatchGetDocumentsRequest, BatchGetDocumentsResponse, CommitRequest, CommitResponse, Document,
     ListDocumentsResponse, WriteResult, batch_get_documents_response::Result as Answer,
 };
-use firestore::gcloud_sdk::google_cloud_auth::credentials::anonymous;
 use firestore::gcloud_sdk::prost::Message;
 use firestore::gcloud_sdk::tonic::Code;
-use firestore::{FirestoreDb, FirestoreDbOptions};
-use http::{HeaderMap, Request, Response};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
-const ROOT: &str = "projects/p/databases/(default)/documents";
-
-/// What the server does with one request.
-#[derive(Clone)]
-enum Step {
-    /// Sends these messages, then the status.
-    Answer(Vec<Vec<u8>>, Code, &'static str),
-    /// Sends these messages, then resets the stream.
-    Reset(Vec<Vec<u8>>),
-    /// Says of every document asked for that it is missing.
-    AllMissing,
-    /// Closes the whole connection.
-    Hangup,
-    /// Sends these messages, then nothing more.
-    Silence(Vec<Vec<u8>>),
-}
-
-/// A gRPC server that plays a script, one step for each request, and keeps what it was asked.
-struct Fake {
-    store: FirestoreStore,
-    asked: Arc<Mutex<Vec<Asked>>>,
-}
-
-/// A request as it came in.
-struct Asked {
-    method: String,
-    timeout: Option<String>,
-    message: Bytes,
-}
-
-impl Fake {
-    async fn new(script: impl IntoIterator<Item = Step>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let script = Arc::new(Mutex::new(script.into_iter().collect::<VecDeque<_>>()));
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = asked.clone();
-        tokio::spawn(async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(serve(socket, script.clone(), log.clone()));
-            }
-        });
-        Self { store: store(url).await, asked }
-    }
-
-    fn requests(&self) -> usize {
-        self.asked.lock().unwrap().len()
-    }
-}
-
-async fn store(url: String) -> FirestoreStore {
-    let options = FirestoreDbOptions::new("p".to_owned()).with_firebase_api_url(url);
-    FirestoreStore::new(
-        FirestoreDb::with_options_auth(options, anonymous::Builder::new().build()).await.unwrap(),
-    )
-}
-
-async fn serve(socket: TcpStream, script: Arc<Mutex<VecDeque<Step>>>, asked: Arc<Mutex<Vec<Asked>>>) {
-    let mut connection = h2::server::handshake(socket).await.unwrap();
-    let (hangup, mut hung_up) = tokio::sync::mpsc::channel::<()>(1);
-    loop {
-        let accepted = tokio::select! {
-            accepted = connection.accept() => accepted,
-            _ = hung_up.recv() => return,
-        };
-        let Some(Ok((request, respond))) = accepted else { return };
-        tokio::spawn(answer(request, respond, script.clone(), asked.clone(), hangup.clone()));
-    }
-}
-
-async fn answer(
-    request: Request<h2::RecvStream>,
-    mut respond: h2::server::SendResponse<Bytes>,
-    script: Arc<Mutex<VecDeque<Step>>>,
-    asked: Arc<Mutex<Vec<Asked>>>,
-    hangup: tokio::sync::mpsc::Sender<()>,
-) {
-    let (head, mut body) = request.into_parts();
-    let mut message = BytesMut::new();
-    while let Some(chunk) = body.data().await {
-        let chunk = chunk.unwrap();
-        let _ = body.flow_control().release_capacity(chunk.len());
-        message.extend_from_slice(&chunk);
-    }
-    let message = message.freeze().split_off(5);
-    asked.lock().unwrap().push(Asked {
-        method: head.uri.path().to_owned(),
-        timeout: head.headers.get("grpc-timeout").map(|timeout| timeout.to_str().unwrap().to_owned()),
-        message: message.clone(),
-    });
-    let mut step = script.lock().unwrap().pop_front().expect("the script has a step for each request");
-    if let Step::AllMissing = step {
-        let names = BatchGetDocumentsRequest::decode(message).unwrap().documents;
-        step = answers(names.iter().map(|name| missing(name)).collect());
-    }
-    let (Step::Answer(messages, ..) | Step::Reset(messages) | Step::Silence(messages)) = &step else {
-        hangup.send(()).await.unwrap();
-        return;
-    };
-    let response = Response::builder().header("content-type", "application/grpc").body(()).unwrap();
-    let mut stream = respond.send_response(response, false).unwrap();
-    for message in messages {
-        let mut frame = BytesMut::new();
-        frame.put_u8(0);
-        frame.put_u32(u32::try_from(message.len()).unwrap());
-        frame.put_slice(message);
-        stream.send_data(frame.freeze(), false).unwrap();
-    }
-    match step {
-        Step::Answer(_, code, text) => {
-            let mut trailers = HeaderMap::new();
-            trailers.insert("grpc-status", (code as i32).into());
-            trailers.insert("grpc-message", text.parse().unwrap());
-            stream.send_trailers(trailers).unwrap();
-        }
-        Step::Reset(_) => {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            stream.send_reset(h2::Reason::INTERNAL_ERROR);
-        }
-        _ => std::future::pending().await,
-    }
-}
-
-fn fail(code: Code) -> Step {
-    Step::Answer(vec![], code, "so it is")
-}
+#[path = "support/fake.rs"]
+mod fake;
+use fake::{Fake, Step, answers, fail, missing, name, store};
 
 fn found(name: &str) -> Vec<u8> {
     let document = Document { name: name.to_owned(), ..Default::default() };
     BatchGetDocumentsResponse { result: Some(Answer::Found(document)), ..Default::default() }.encode_to_vec()
-}
-
-fn missing(name: &str) -> Vec<u8> {
-    BatchGetDocumentsResponse { result: Some(Answer::Missing(name.to_owned())), ..Default::default() }
-        .encode_to_vec()
-}
-
-fn answers(messages: Vec<Vec<u8>>) -> Step {
-    Step::Answer(messages, Code::Ok, "")
 }
 
 fn committed(results: usize) -> Step {
@@ -188,11 +48,7 @@ fn list() -> ListRequest {
 }
 
 fn set(path: &str, precondition: Option<Precondition>) -> Write {
-    Write { path: doc(path), kind: WriteKind::Set { fields: Fields::new(), mask: None }, precondition }
-}
-
-fn name(path: &str) -> String {
-    format!("{ROOT}/{path}")
+    Write { precondition, ..Write::set(doc(path), Fields::new()) }
 }
 
 // Passing failures.
@@ -487,7 +343,7 @@ async fn a_deletion_has_no_update_time() {
     let result = WriteResult { update_time: time, ..Default::default() };
     let response = CommitResponse { write_results: vec![result.clone(), result], commit_time: time };
     let fake = Fake::new([answers(vec![response.encode_to_vec()])]).await;
-    let delete = Write { path: doc("c/b"), kind: WriteKind::Delete, precondition: None };
+    let delete = Write::delete(doc("c/b"));
     let commit = fake.store.commit(vec![set("c/a", None), delete]).await.unwrap();
     assert_eq!((commit.commit_time, commit.update_times), (time, vec![time, None]));
 }
@@ -563,9 +419,9 @@ async fn fields_outside_the_mask_do_not_travel() {
     use fireseal::store::{FieldMask, Value, ValueType};
     let text = |text: &str| Value { value_type: Some(ValueType::StringValue(text.to_owned())) };
     let fields = Fields::from([("a".to_owned(), text("meant")), ("b".to_owned(), text("canary"))]);
-    let mask = Some(FieldMask::new(vec![vec!["a".to_owned()]]));
+    let mask = FieldMask::new(vec![vec!["a".to_owned()]]);
     let fake = Fake::new([committed(1)]).await;
-    let write = Write { path: doc("c/a"), kind: WriteKind::Set { fields, mask }, precondition: None };
+    let write = Write::merge(doc("c/a"), fields, mask);
     fake.store.commit(vec![write]).await.unwrap();
     let asked = fake.asked.lock().unwrap();
     assert_eq!(asked[0].method, "/google.firestore.v1.Firestore/Commit");

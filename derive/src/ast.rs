@@ -160,6 +160,11 @@ impl<'a> Input<'a> {
         self.variants.iter().flat_map(|variant| &variant.fields)
     }
 
+    /// The field with this name.
+    pub fn field(&self, name: &Ident) -> Option<&Field<'a>> {
+        self.fields().find(|field| field.member == Member::Named(name.clone()))
+    }
+
     /// The type as it is used, with its parameters.
     pub fn plain_type(&self) -> TokenStream {
         let (ident, (_, params, _)) = (self.ident, self.generics.split_for_impl());

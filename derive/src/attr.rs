@@ -11,6 +11,8 @@ use syn::{Attribute, Expr, Ident, LitInt, LitStr, Meta, Path, Token, parse_quote
 use crate::errors::Errors;
 use crate::symbol::{self, Word};
 
+mod bound;
+pub mod index;
 pub mod serde;
 
 /// `#[sealable(..)]` on the struct or enum.
@@ -27,6 +29,8 @@ pub struct Container {
     pub debug: Option<Path>,
     /// Whether to wipe the sensitive fields on drop.
     pub zeroize: Option<Path>,
+    /// Indexes over several fields.
+    pub compounds: Vec<index::Compound>,
     /// The path of the `fireseal` crate.
     pub krate: Path,
 }
@@ -44,6 +48,7 @@ pub struct Sensitive {
     pub bytes: Option<Path>,
     /// The multiple to which the plaintext is padded, in bytes.
     pub pad: Option<u32>,
+    pub indexes: Vec<index::Index>,
 }
 
 impl Container {
@@ -55,6 +60,7 @@ impl Container {
         let mut debug = None;
         let mut zeroize = None;
         let mut krate = None;
+        let mut compounds = Vec::new();
         for attr in attrs {
             if attr.path().is_ident("sensitive") {
                 errors.at(attr, "`#[sensitive]` belongs on a field; mark each field that is to be sealed");
@@ -88,6 +94,8 @@ impl Container {
                         if let Some(name) = value::<CratePath>(&meta, &symbol::CRATE, errors)? {
                             once(&mut krate, name.0, path, errors);
                         }
+                    } else if path.is_ident(symbol::COMPOUND.name) {
+                        compounds.extend(index::Compound::read(&meta, errors)?);
                     } else if symbol::has(symbol::FIELD, path) {
                         misplaced(&meta, "belongs on a field of the struct", errors)?;
                     } else {
@@ -104,6 +112,7 @@ impl Container {
             derives: derives.unwrap_or_default(),
             debug,
             zeroize,
+            compounds,
             krate: krate.unwrap_or_else(|| parse_quote!(::fireseal)),
         }
     }
@@ -140,7 +149,7 @@ impl Field {
 
 impl Sensitive {
     fn read(attr: &Attribute, errors: &mut Errors) -> Self {
-        let mut sensitive = Self { bytes: None, pad: None };
+        let mut sensitive = Self { bytes: None, pad: None, indexes: Vec::new() };
         if matches!(attr.meta, Meta::Path(_)) {
             return sensitive;
         }
@@ -156,6 +165,8 @@ impl Sensitive {
                         errors.at(number, "`pad` takes a number of bytes from 2 to 65536, such as `pad = 64`")
                     }
                 }
+            } else if symbol::has(symbol::INDEXES, path) {
+                sensitive.indexes.extend(index::Index::read(&meta, errors)?);
             } else {
                 unknown(&meta, "#[sensitive(..)]`", symbol::SENSITIVE, errors)?;
             }

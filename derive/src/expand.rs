@@ -15,6 +15,8 @@ mod adapter;
 mod bounds;
 mod companion;
 mod document;
+mod handles;
+mod index;
 mod partial;
 mod plain;
 mod walk;
@@ -27,10 +29,13 @@ pub fn expand(input: &Input<'_>) -> TokenStream {
         companion::impls(&context),
         adapter::items(&context),
         partial::item(&context),
+        index::items(&context),
         walk::implementation(&context),
+        handles::implementation(&context),
         document::impls(&context),
         plain::impls(&context),
         plain::assertions(&context),
+        index::assertions(&context),
     ];
     quote! {
         #companion
@@ -38,7 +43,7 @@ pub fn expand(input: &Input<'_>) -> TokenStream {
         #[doc(hidden)]
         #[allow(
             deprecated, missing_docs, non_camel_case_types, non_snake_case, private_bounds, private_interfaces,
-            unused_qualifications
+            unreachable_pub, unused_qualifications
         )]
         const _: () = {
             #(#hidden)*

@@ -98,6 +98,13 @@ pub fn stub(input: &Input<'_>, errors: &syn::Error) -> TokenStream {
                     ::core::unimplemented!()
                 }
             }
+            impl #parameters #krate::query::Queryable for #ident #params #bounded {
+                type Handles<__D> = #krate::query::Opaque;
+                fn handles<__D>(_: &#krate::query::At) -> #krate::query::Opaque {
+                    ::core::unimplemented!()
+                }
+                fn describe(_: &#krate::query::At, _: &mut #krate::query::Schema) {}
+            }
             impl #parameters #krate::Companion for #sealed #params #bounded {
                 type Open = #ident #params;
             }

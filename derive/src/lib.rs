@@ -29,6 +29,7 @@ use crate::errors::Errors;
 /// | `derive(PartialEq, ..)` | what the companion derives besides `Serialize`, `Deserialize`, `Clone` and `Debug` |
 /// | `debug` | writes `Debug` for the plain type, with sensitive fields as `[sensitive]` |
 /// | `zeroize` | wipes the sensitive fields on drop |
+/// | `compound(name = "full_name", fields(first, last))` | an equality index over 2 to 8 fields together, of which at least one is sealed; with `normalize(..)` and `bits = N` if wished; may be repeated |
 /// | `crate = path` | where `fireseal` is, if it is not `::fireseal` |
 ///
 /// On a field:
@@ -41,6 +42,20 @@ use crate::errors::Errors;
 /// | `#[sensitive]` | sealed |
 /// | `#[sensitive(bytes)]` | sealed as the bytes they are: `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, an `Option` of one |
 /// | `#[sensitive(pad = N)]` | the length is hidden up to the next multiple of N bytes |
+/// | `#[sensitive(index)]` | sealed, and found by equality |
+/// | `#[sensitive(unique)]` | the same, and no two documents of a collection have the same value |
+/// | `#[sensitive(prefix(min = 2, max = 8))]` | sealed, and found by how its text begins; lengths in characters, 64 at most |
+/// | `#[sensitive(words)]` | sealed, and found by the words of its text |
+/// | `#[sensitive(range(min = 0, max = 1000, step = 10))]` | sealed, and found by less, greater, between. The bounds are integers, decimal numbers (`"0.01"`), or dates and RFC 3339 times with a step such as `"1d"` (`s`, `m`, `h`, `d`) |
+///
+/// A field may have several indexes, and `bytes` goes with `index` and `unique`. Within the parentheses of
+/// each, `bits = 32` shortens the tokens (8 to 128 bits, 128 where nothing is said), and except for `range`
+/// `normalize(trim, casefold)` names what is done to a text first, in this order: `trim`, `casefold`, `nfc`,
+/// `nfkc`, `email`, `digits`. Nothing inside an array, a map, an enum or a tuple has an index.
+///
+/// Each field of a struct has a typed handle, `fireseal::query::fields::<Customer>().email`: a clear field
+/// offers every comparison of Firestore's, a sealed one what its indexes support, and anything else does not
+/// compile.
 ///
 /// `#[serde(..)]` attributes that stand on the type keep their meaning for what is stored, or are
 /// refused with an error that says what to write instead. The guide's chapter on attributes has the

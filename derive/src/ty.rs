@@ -47,6 +47,21 @@ pub fn has_empty_default(ty: &Type) -> bool {
     })
 }
 
+/// Whether the type is, or holds in an `Option` or a `Box`, an array or a map.
+pub fn in_many(ty: &Type) -> bool {
+    let many = segment(ty)
+        .is_some_and(|segment| ["Vec", "HashMap", "BTreeMap"].iter().any(|name| segment.ident == name));
+    many || container(ty).is_some_and(in_many)
+}
+
+/// Whether the type is a floating-point number, or an `Option` or a `Box` of one.
+pub fn is_real(ty: &Type) -> bool {
+    match container(ty) {
+        Some(inner) => is_real(inner),
+        None => segment(ty).is_some_and(|segment| segment.ident == "f32" || segment.ident == "f64"),
+    }
+}
+
 /// The type inside all containers.
 pub fn leaf(ty: &Type) -> &Type {
     container(ty).map_or(ty, leaf)

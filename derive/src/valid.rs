@@ -12,6 +12,7 @@ use crate::errors::Errors;
 use crate::{symbol, ty};
 
 mod document;
+mod index;
 mod untagged;
 
 /// Checks the whole type.
@@ -28,6 +29,7 @@ pub fn check(input: &Input<'_>, errors: &mut Errors) {
     }
     check_variant_names(input, errors);
     untagged::check(input, errors);
+    index::check(input, errors);
 }
 
 fn check_generics(input: &Input<'_>, errors: &mut Errors) {

@@ -30,9 +30,9 @@ const LABEL: &[u8] = b"fireseal v1";
 const KIND_DOCUMENT_FIELD: u8 = 1;
 const KIND_MESSAGE_FIELD: u8 = 2;
 
-const COLLECTION: u8 = 1;
-const DOCUMENT: u8 = 2;
-const KEY: u8 = 3;
+pub(crate) const COLLECTION: u8 = 1;
+pub(crate) const DOCUMENT: u8 = 2;
+pub(crate) const KEY: u8 = 3;
 const INDEX: u8 = 4;
 
 /// A stored field path while it is walked, kept in the encoding above.
@@ -240,19 +240,19 @@ fn push_optional<T>(out: &mut Vec<u8>, value: Option<T>, push: impl FnOnce(&mut 
     }
 }
 
-fn push_component(out: &mut Vec<u8>, kind: u8, bytes: &[u8]) {
+pub(crate) fn push_component(out: &mut Vec<u8>, kind: u8, bytes: &[u8]) {
     out.reserve(5 + bytes.len());
     out.push(kind);
     push_bytes(out, bytes);
 }
 
 #[inline]
-fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     push_length(out, bytes.len());
     out.extend_from_slice(bytes);
 }
 
-fn push_length(out: &mut Vec<u8>, length: usize) {
+pub(crate) fn push_length(out: &mut Vec<u8>, length: usize) {
     let length = u32::try_from(length).expect("ids, names and map keys are far below 4 GiB");
     out.extend_from_slice(&length.to_le_bytes());
 }

@@ -25,6 +25,15 @@ pub(super) fn derive_id(secret: &[u8; 32], salt: &[u8], label: &[u8]) -> KeyId {
     KeyId::from_bytes(id)
 }
 
+/// The key that is expanded from what it is for.
+pub(super) fn derive_for(secret: &[u8; 32], salt: &[u8], what: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+    let mut key = Zeroizing::new([0; 32]);
+    extract(secret, salt)
+        .expand_multi_info(what, key.as_mut_slice())
+        .expect("32 bytes are within HKDF-SHA256's 8,160");
+    key
+}
+
 fn extract(secret: &[u8; 32], salt: &[u8]) -> Hkdf<Sha256> {
     let (mut extracted, hkdf) = Hkdf::<Sha256>::extract(Some(salt), secret);
     // As good as the secret itself, and no longer needed.

@@ -1,12 +1,14 @@
 //! Data keys, which everything of a scope is sealed with, and index keys, which make its tokens.
 
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::derive::{derive, derive_id};
+use super::derive::{derive, derive_for, derive_id};
 use super::labels::{self, Labels};
 use super::provider::KeyError;
+use super::token::{PlaceKeys, TokenKey, TokenKeys};
 use crate::bytes::KeyId;
 use crate::bytes::aead::Cipher;
 
@@ -80,6 +82,7 @@ pub struct IndexKey {
     // Boxed, so that moving an index key leaves no copy of the secret behind.
     secret: Box<Zeroizing<[u8; 32]>>,
     id: KeyId,
+    derived: TokenKeys,
 }
 
 impl IndexKey {
@@ -103,13 +106,23 @@ impl IndexKey {
 
     fn derive(secret: Box<Zeroizing<[u8; 32]>>) -> Self {
         let id = derive_id(&secret, labels::INDEX_KEY_SALT, labels::INDEX_KEY_ID);
-        Self { secret, id }
+        Self { secret, id, derived: TokenKeys::default() }
     }
 
     /// The id that certifies the key.
     #[must_use]
     pub fn id(&self) -> KeyId {
         self.id
+    }
+
+    /// The token keys of one place, of which those that were used are kept.
+    pub(crate) fn place(&self, place: &[u8]) -> Arc<PlaceKeys> {
+        self.derived.of(place)
+    }
+
+    /// The token key that is expanded from a place and what it is of there.
+    pub(super) fn token_key(&self, what: &[&[u8]]) -> TokenKey {
+        TokenKey::new(&derive_for(&self.secret, labels::INDEX_KEY_SALT, what))
     }
 
     /// The 32 secret bytes. Whoever has them can guess at every indexed value.

@@ -32,3 +32,7 @@ pub(super) const LOCAL_ROOT: Labels = Labels {
 pub(super) const INDEX_KEY_SALT: &[u8] = b"fireseal v1 index key";
 /// The id that certifies an index key, 32 bytes.
 pub(super) const INDEX_KEY_ID: &[u8] = b"fireseal v1 index key id";
+/// The first part of what a token key is expanded from: see `seal/index/place.rs`.
+pub(crate) const TOKEN_KEY: &[u8] = b"fireseal v1 token key";
+/// The first part of what the key of reservations is expanded from.
+pub(crate) const RESERVATION_KEY: &[u8] = b"fireseal v1 reservation key";

@@ -4,18 +4,20 @@ use std::any::type_name;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use super::outcome;
+use super::seal_map::{Indexes, SEAL};
 use super::stored::Stored;
 use crate::bytes::{CollectionPath, DocumentPath, Location, LocationError, Scope};
 use crate::error::Error;
+use crate::query::Queryable;
 use crate::seal::{Document, FieldInfo};
 use crate::store::value::{self, decode, encode, string_value};
 use crate::store::{
-    ClearValueError, Document as RawDocument, FieldMask, Fields, Precondition, Store, StoreError, Time,
-    Value, ValueType, Write, WriteKind,
+    ClearValueError, Document as RawDocument, FieldMask, Fields, Store, StoreError, Time, Value, ValueType,
+    Write,
 };
 
-/// The names that fireseal keeps for itself, and those that the `firestore` crate adds on reading.
-const SEAL: &str = "_seal";
+/// The names that the `firestore` crate adds on reading.
 const ID: &str = "_firestore_id";
 const FULL_ID: &str = "_firestore_full_id";
 const CREATED: &str = "_firestore_created";
@@ -28,6 +30,7 @@ pub(super) struct Collection<T> {
     path: CollectionPath,
     scope: Scope,
     realm: Option<String>,
+    indexes: Arc<Indexes>,
     document: PhantomData<fn() -> T>,
 }
 
@@ -38,15 +41,25 @@ impl<T> Clone for Collection<T> {
             path: self.path.clone(),
             scope: self.scope.clone(),
             realm: self.realm.clone(),
+            indexes: Arc::clone(&self.indexes),
             document: PhantomData,
         }
     }
 }
 
 impl<T: Document> Collection<T> {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self
+    where
+        T: Queryable,
+    {
         let path = CollectionPath::parse(T::COLLECTION).expect("the derive checks the collection's path");
-        Self { store, path, scope: Scope::default(), realm: None, document: PhantomData }
+        let indexes = Arc::new(Indexes::of::<T>());
+        Self { store, path, scope: Scope::default(), realm: None, indexes, document: PhantomData }
+    }
+
+    /// The same documents in another store.
+    pub(super) fn over(&self, store: Arc<dyn Store>) -> Self {
+        Self { store, ..self.clone() }
     }
 
     pub(super) fn under(mut self, parent: &str) -> Result<Self, LocationError> {
@@ -73,6 +86,10 @@ impl<T: Document> Collection<T> {
 
     pub(super) fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    pub(super) fn indexes(&self) -> &Indexes {
+        &self.indexes
     }
 
     /// Where the document with this id stands: under the scope that the document names, or else the
@@ -146,14 +163,9 @@ impl<T: Document> Collection<T> {
         Ok(fields)
     }
 
-    /// Writes one document, and tells when.
-    pub(super) async fn write(
-        &self,
-        path: DocumentPath,
-        kind: WriteKind,
-        precondition: Option<Precondition>,
-    ) -> Result<Option<Time>, Error> {
-        let commit = self.store.commit(vec![Write { path, kind, precondition }]).await?;
+    /// Applies writes of which the first is a document's, and tells when.
+    pub(super) async fn commit(&self, writes: Vec<Write>) -> Result<Option<Time>, Error> {
+        let commit = outcome::commit(&*self.store, writes).await?;
         Ok(commit.update_times.into_iter().next().flatten().or(commit.commit_time))
     }
 }

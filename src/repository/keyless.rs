@@ -6,12 +6,18 @@ use futures::FutureExt;
 
 use super::carry::{carry, same_slots};
 use super::collection::{Collection, decode_companion};
+use super::guarded::{Guarded, unchanged, write_guarded};
 use super::list::List;
+use super::seal_map::{self, Tokens};
 use super::stored::Stored;
+use super::unique::Claims;
+use super::write::is_known;
 use crate::bytes::{LocationError, Scope};
 use crate::error::Error;
+use crate::keys::KeyRing;
+use crate::query::Queryable;
 use crate::seal::Document;
-use crate::store::{Precondition, Store, WriteKind};
+use crate::store::{Fields, Precondition, Store, Write, same, value_at};
 
 /// The documents of one type in one collection, without any key.
 ///
@@ -19,7 +25,7 @@ use crate::store::{Precondition, Store, WriteKind};
 /// [`Sealed`](crate::Sealed); it lists, deletes, and writes back what it read. It cannot make a sensitive value:
 /// nothing but sealing with a key does.
 pub struct SealedRepository<T> {
-    collection: Collection<T>,
+    pub(super) collection: Collection<T>,
 }
 
 impl<T> Clone for SealedRepository<T> {
@@ -34,7 +40,10 @@ impl<T: Document + 'static> SealedRepository<T> {
     /// # Panics
     /// If a hand-written `T::COLLECTION` is not the path of a collection.
     #[must_use]
-    pub fn new(store: impl Store + 'static) -> Self {
+    pub fn new(store: impl Store + 'static) -> Self
+    where
+        T: Queryable,
+    {
         Self { collection: Collection::new(Arc::new(store)) }
     }
 
@@ -103,15 +112,15 @@ impl<T: Document + 'static> SealedRepository<T> {
         if !same_slots::<T>(&mut read, &mut sealed) {
             return Err(Error::SealedChanged { document: stored.location().document().clone() });
         }
-        save::<T, _>(&self.collection, stored, sealed).await
+        save::<T, _>(&self.collection, stored, sealed, None).await
     }
 
-    /// Deletes a document; deleting an absent one is no error.
+    /// Deletes a document, and releases its unique values; deleting an absent one is no error.
     ///
     /// # Errors
     /// The database cannot be reached.
     pub async fn delete(&self, id: &str) -> Result<(), Error> {
-        self.collection.write(self.collection.path().document(id)?, WriteKind::Delete, None).await.map(drop)
+        self.delete_as(id, None).await
     }
 
     /// Deletes a document if it is in the given state.
@@ -119,29 +128,86 @@ impl<T: Document + 'static> SealedRepository<T> {
     /// # Errors
     /// A conflict if it is not.
     pub async fn delete_if(&self, id: &str, precondition: Precondition) -> Result<(), Error> {
-        let path = self.collection.path().document(id)?;
-        self.collection.write(path, WriteKind::Delete, Some(precondition)).await.map(drop)
+        self.delete_as(id, Some(precondition)).await
+    }
+
+    async fn delete_as(&self, id: &str, asked: Option<Precondition>) -> Result<(), Error> {
+        let location = self.collection.location(id, None)?;
+        let path = location.document();
+        if !self.collection.indexes().unique {
+            let write = Write { precondition: asked, ..Write::delete(path.clone()) };
+            return self.collection.commit(vec![write]).await.map(drop);
+        }
+        let how = Guarded {
+            location: &location,
+            ring: None,
+            asked,
+            after: &Claims::new(),
+            changes: &|_| true,
+            read: None,
+        };
+        write_guarded(&self.collection, how, |_| Ok(Write::delete(path.clone()))).await.map(drop)
     }
 }
 
-/// Puts what changed into the document that `stored` was read from.
+/// Puts what changed into the document that `stored` was read from, its index tokens too. Without a key
+/// they stay as they are.
 pub(super) async fn save<T: Document, V>(
     collection: &Collection<T>,
     stored: &mut Stored<V>,
     sealed: T::Sealed,
+    keyed: Option<(Tokens, &KeyRing)>,
 ) -> Result<(), Error> {
-    let path = stored.location().document().clone();
-    if *stored.location() != collection.location(path.id(), T::sealed_scope(&sealed))?
+    let location = stored.location().clone();
+    let path = location.document();
+    if location != collection.location(path.id(), T::sealed_scope(&sealed))?
         || T::sealed_id(&sealed) != path.id()
     {
-        return Err(Error::OtherId { document: path, field: T::ID_FIELD });
+        return Err(Error::OtherId { document: path.clone(), field: T::ID_FIELD });
     }
-    let fields = carry::<T>(collection, stored.document(), sealed)?;
-    let unchanged = stored.update_time().map_or(Precondition::Exists(true), Precondition::UpdatedAt);
-    let kind = WriteKind::Set { fields: fields.clone(), mask: None };
-    let update_time = collection.write(path, kind, Some(unchanged)).await?;
+    let read = stored.document();
+    let mut fields = carry::<T>(collection, read, sealed)?;
+    let unchanged = unchanged(Some(read));
+    let indexes = collection.indexes();
+    let update_time = match keyed {
+        None => {
+            let same = |path: &[String]| same_at(&read.fields, &fields, path);
+            if let Some(index) = indexes.compound(&|path| !same(path)) {
+                return Err(Error::PartOfIndex { index: index.to_owned(), missing: Vec::new() });
+            }
+            let write = Write::set(path.clone(), fields.clone()).with_precondition(unchanged);
+            collection.commit(vec![write]).await?
+        }
+        Some((Tokens { entries, unique, closed }, ring)) => {
+            let changes = |name: &str| {
+                !closed.contains(name) && (is_known::<T>(indexes, name) || entries.contains_key(name))
+            };
+            seal_map::replace(&mut fields, changes, entries.clone());
+            let write = Write::set(path.clone(), fields.clone());
+            if indexes.unique {
+                let how = Guarded {
+                    location: &location,
+                    ring: Some(ring),
+                    asked: Some(unchanged),
+                    after: &unique,
+                    changes: &changes,
+                    read: Some(Some(read.clone())),
+                };
+                write_guarded(collection, how, |_| Ok(write.clone())).await?
+            } else {
+                collection.commit(vec![write.with_precondition(unchanged)]).await?
+            }
+        }
+    };
     let document = stored.document_mut();
     document.fields = fields;
     document.update_time = update_time;
     Ok(())
+}
+
+fn same_at(one: &Fields, another: &Fields, path: &[String]) -> bool {
+    match (value_at(one, path), value_at(another, path)) {
+        (Some(one), Some(another)) => same(one, another),
+        (one, another) => one.is_none() && another.is_none(),
+    }
 }

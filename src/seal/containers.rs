@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 
 use super::error::SealError;
+use super::index::Index;
 use super::reveal::Reveal;
 use super::sealable::Sealable;
 use super::walk::{Draft, Visit, Walk};
@@ -11,6 +12,8 @@ use super::walk::{Draft, Visit, Walk};
 impl<T: Sealable> Sealable for Option<T> {
     type Sealed = Option<T::Sealed>;
     type Partial = Option<T::Partial>;
+
+    const INDEXED: bool = T::INDEXED;
 
     fn draft(&self, walk: &mut Walk<Draft>) -> Result<Self::Sealed, SealError> {
         self.as_ref().map(|value| value.draft(walk)).transpose()
@@ -34,11 +37,21 @@ impl<T: Sealable> Sealable for Option<T> {
     fn draft_partial(partial: &Self::Partial, walk: &mut Walk<Draft>) -> Result<Self::Sealed, SealError> {
         partial.as_ref().map(|value| T::draft_partial(value, walk)).transpose()
     }
+
+    fn index(&self, walk: &mut Walk<Index>) -> Result<(), SealError> {
+        self.as_ref().map_or(Ok(()), |value| value.index(walk))
+    }
+
+    fn index_partial(partial: &Self::Partial, walk: &mut Walk<Index>) -> Result<(), SealError> {
+        partial.as_ref().map_or(Ok(()), |value| T::index_partial(value, walk))
+    }
 }
 
 impl<T: Sealable> Sealable for Box<T> {
     type Sealed = Box<T::Sealed>;
     type Partial = Box<T::Partial>;
+
+    const INDEXED: bool = T::INDEXED;
 
     fn draft(&self, walk: &mut Walk<Draft>) -> Result<Self::Sealed, SealError> {
         T::draft(self, walk).map(Box::new)
@@ -59,11 +72,30 @@ impl<T: Sealable> Sealable for Box<T> {
     fn draft_partial(partial: &Self::Partial, walk: &mut Walk<Draft>) -> Result<Self::Sealed, SealError> {
         T::draft_partial(partial, walk).map(Box::new)
     }
+
+    fn index(&self, walk: &mut Walk<Index>) -> Result<(), SealError> {
+        T::index(self, walk)
+    }
+
+    fn index_partial(partial: &Self::Partial, walk: &mut Walk<Index>) -> Result<(), SealError> {
+        T::index_partial(partial, walk)
+    }
+}
+
+/// A token says nothing of where in an array or map its value stands, so it could not be checked.
+const fn not_indexed(indexed: bool) -> bool {
+    assert!(
+        !indexed,
+        "a field inside an array or a map cannot have an index: index a field of the document or of a nested struct"
+    );
+    false
 }
 
 impl<T: Sealable> Sealable for Vec<T> {
     type Sealed = Vec<T::Sealed>;
     type Partial = Vec<T::Partial>;
+
+    const INDEXED: bool = not_indexed(T::INDEXED);
 
     fn draft(&self, walk: &mut Walk<Draft>) -> Result<Self::Sealed, SealError> {
         self.iter().enumerate().map(|(i, value)| walk.index(i, |walk| value.draft(walk))).collect()
@@ -98,6 +130,11 @@ impl<T: Sealable> Sealable for Vec<T> {
             .map(|(i, value)| walk.index(i, |walk| T::draft_partial(value, walk)))
             .collect()
     }
+
+    fn index(&self, _walk: &mut Walk<Index>) -> Result<(), SealError> {
+        const { assert!(!Self::INDEXED) };
+        Ok(())
+    }
 }
 
 macro_rules! sealable_map {
@@ -105,6 +142,8 @@ macro_rules! sealable_map {
         impl<T: Sealable $(, $hasher: $bound + Default)?> Sealable for $map<String, T $(, $hasher)?> {
             type Sealed = $map<String, T::Sealed>;
             type Partial = $map<String, T::Partial>;
+
+            const INDEXED: bool = not_indexed(T::INDEXED);
 
             fn draft(&self, walk: &mut Walk<Draft>) -> Result<Self::Sealed, SealError> {
                 self.iter()
@@ -147,6 +186,11 @@ macro_rules! sealable_map {
                         Ok((key.clone(), walk.key(key, |walk| T::draft_partial(value, walk))?))
                     })
                     .collect()
+            }
+
+            fn index(&self, _walk: &mut Walk<Index>) -> Result<(), SealError> {
+                const { assert!(!Self::INDEXED) };
+                Ok(())
             }
         }
     };

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::index::NotIndexable;
 use crate::bytes::{EncodeError, FieldPath, KeyId, Location, Scope};
 use crate::keys::KeyError;
 
@@ -22,6 +23,22 @@ pub enum SealError {
     TooLong {
         /// The field's stored path.
         field: FieldPath,
+    },
+    /// A field's value has no place in its index.
+    #[error("field {field} cannot be indexed: {source}")]
+    NotIndexable {
+        /// The field's stored path; for a compound index, its struct's path and its name.
+        field: FieldPath,
+        /// Why not.
+        source: NotIndexable,
+    },
+    /// The document's indexes would have more tokens than one document takes.
+    #[error(
+        "the document has {count} index tokens; 1,000 are the most: index shorter texts or shorter prefixes"
+    )]
+    TooManyTokens {
+        /// How many there are.
+        count: usize,
     },
     /// More values in one document than there are nonces in one draw (2^32).
     #[error("a document has more than 2^32 sealed values")]

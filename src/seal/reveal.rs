@@ -45,7 +45,7 @@ struct Current {
 }
 
 impl<'a> Walk<Reveal<'a>> {
-    pub(super) fn reveal(
+    pub(crate) fn reveal(
         place: impl Into<Place<'a>>,
         look_up: &'a dyn Fn(&KeyId) -> KeyLookup,
         window: Option<&'a PlaintextWindow>,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{FieldFailure, OpenError, SealError};
+use super::index::Index;
 use super::reveal::Reveal;
 use super::sealed::Slot;
 use super::session::SealSession;
@@ -37,6 +38,9 @@ pub trait Sealable: Sized {
     /// The same shape, with each sensitive field as `Result<_, Closed<_>>`.
     type Partial;
 
+    /// Whether a field, or something in it, has a blind index.
+    const INDEXED: bool = false;
+
     /// Encodes each sensitive field; nothing is sealed yet.
     ///
     /// # Errors
@@ -60,6 +64,22 @@ pub trait Sealable: Sized {
     /// # Errors
     /// A field that has no plaintext encoding.
     fn draft_partial(partial: &Self::Partial, walk: &mut Walk<Draft>) -> Result<Self::Sealed, SealError>;
+
+    /// Collects the values of the indexed fields.
+    ///
+    /// # Errors
+    /// A value that has no place in an index.
+    fn index(&self, _walk: &mut Walk<Index>) -> Result<(), SealError> {
+        Ok(())
+    }
+
+    /// Collects the values of the indexed fields that opened, and which did not.
+    ///
+    /// # Errors
+    /// A value that has no place in an index.
+    fn index_partial(_partial: &Self::Partial, _walk: &mut Walk<Index>) -> Result<(), SealError> {
+        Ok(())
+    }
 
     /// Seals every sensitive field for a location, with the ring's primary key.
     ///
@@ -138,6 +158,9 @@ pub trait Document: Sealable<Sealed: Companion<Open = Self>> {
 
     /// Whether there are flattened fields, whose names only the values tell.
     const FLATTENED: bool;
+
+    /// The stored name of the clear field that says whose keys seal the document, if one does.
+    const SCOPE_FIELD: Option<&'static str> = None;
 
     /// The document's id.
     fn id(&self) -> &str;

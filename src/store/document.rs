@@ -3,9 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use ::firestore::gcloud_sdk::google::firestore::v1::MapValue;
+use ::firestore::gcloud_sdk::prost::Message;
 
-use super::StoreError;
 use super::limits::{MAX_FIELD_NAME_BYTES, check_document, reserved};
+use super::transform::check_transforms;
+use super::{StoreError, Transform, TransformKind};
 use crate::bytes::{CollectionPath, DocumentPath};
 
 /// A Firestore value, the generated protobuf type that the `firestore` crate uses too.
@@ -63,10 +65,7 @@ impl FieldMask {
     /// backquotes.
     #[must_use]
     pub fn encode(&self) -> Vec<String> {
-        self.paths
-            .iter()
-            .map(|path| path.iter().map(|name| quoted(name)).collect::<Vec<_>>().join("."))
-            .collect()
+        self.paths.iter().map(|path| encode_path(path)).collect()
     }
 
     /// The named fields of these; names that are not there are left out.
@@ -102,7 +101,7 @@ impl FieldMask {
 }
 
 /// The value under these names, through maps only.
-pub(super) fn value_at<'a>(fields: &'a Fields, path: &[String]) -> Option<&'a Value> {
+pub(crate) fn value_at<'a>(fields: &'a Fields, path: &[String]) -> Option<&'a Value> {
     let (last, parents) = path.split_last()?;
     let mut fields = fields;
     for name in parents {
@@ -115,7 +114,7 @@ pub(super) fn value_at<'a>(fields: &'a Fields, path: &[String]) -> Option<&'a Va
 }
 
 /// Sets the value under these names; what is no map on the way becomes one.
-pub(super) fn set_at(fields: &mut Fields, path: &[String], value: Value) {
+pub(crate) fn set_at(fields: &mut Fields, path: &[String], value: Value) {
     match path {
         [] => {}
         [last] => {
@@ -149,7 +148,7 @@ pub(super) fn remove_at(fields: &mut Fields, path: &[String]) {
 }
 
 /// Whether two documents hold the same, doubles compared by their bits.
-pub(super) fn same_fields(left: &Fields, right: &Fields) -> bool {
+pub(crate) fn same_fields(left: &Fields, right: &Fields) -> bool {
     left.len() == right.len()
         && left.iter().all(|(name, value)| right.get(name).is_some_and(|other| same(value, other)))
 }
@@ -169,6 +168,11 @@ pub(crate) fn same(left: &Value, right: &Value) -> bool {
         }
         (left, right) => left == right,
     }
+}
+
+/// A path in Firestore's notation.
+pub(super) fn encode_path(path: &[String]) -> String {
+    path.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(".")
 }
 
 fn quoted(name: &str) -> String {
@@ -206,6 +210,47 @@ pub struct Write {
     pub kind: WriteKind,
     /// What must hold first.
     pub precondition: Option<Precondition>,
+    /// What the database makes of fields after setting those of the write, in this order; a
+    /// deletion has none. A write that only transforms [merges](Self::merge) nothing by an empty mask.
+    pub transforms: Vec<Transform>,
+}
+
+impl Write {
+    /// A write without precondition and transforms.
+    #[must_use]
+    pub fn new(path: DocumentPath, kind: WriteKind) -> Self {
+        Self { path, kind, precondition: None, transforms: Vec::new() }
+    }
+
+    /// Sets the whole document.
+    #[must_use]
+    pub fn set(path: DocumentPath, fields: Fields) -> Self {
+        Self::new(path, WriteKind::Set { fields, mask: None })
+    }
+
+    /// Sets the fields of the mask, deletes those without a value, and leaves all others.
+    #[must_use]
+    pub fn merge(path: DocumentPath, fields: Fields, mask: FieldMask) -> Self {
+        Self::new(path, WriteKind::Set { fields, mask: Some(mask) })
+    }
+
+    /// Deletes the document.
+    #[must_use]
+    pub fn delete(path: DocumentPath) -> Self {
+        Self::new(path, WriteKind::Delete)
+    }
+
+    /// The same write, provided that this holds.
+    #[must_use]
+    pub fn with_precondition(self, precondition: Precondition) -> Self {
+        Self { precondition: Some(precondition), ..self }
+    }
+
+    /// The same write, with these transforms.
+    #[must_use]
+    pub fn with_transforms(self, transforms: Vec<Transform>) -> Self {
+        Self { transforms, ..self }
+    }
 }
 
 /// Drops what masks do not mean, and refuses what Firestore would refuse of these writes
@@ -223,6 +268,7 @@ pub(super) fn prepare(writes: Vec<Write>) -> Result<Vec<Write>, StoreError> {
         {
             return refused(format!("{}: update times have microseconds, not nanoseconds", write.path));
         }
+        check_transforms(&write)?;
         if let WriteKind::Set { fields, mask } = &mut write.kind {
             if let Some(mask) = mask {
                 mask.check()?;
@@ -233,6 +279,26 @@ pub(super) fn prepare(writes: Vec<Write>) -> Result<Vec<Write>, StoreError> {
         prepared.push(write);
     }
     Ok(prepared)
+}
+
+/// About how many bytes a write takes in a request, and somewhat fewer than this.
+pub(crate) fn write_bytes(write: &Write) -> usize {
+    const FRAME: usize = 256;
+    let WriteKind::Set { fields, mask } = &write.kind else { return write.path.as_str().len() + FRAME };
+    let values: usize = fields.iter().map(|(name, value)| name.len() + value.encoded_len() + 16).sum();
+    let paths = mask.iter().flat_map(FieldMask::paths).flatten();
+    let names: usize = paths.map(|name| 2 * name.len() + 8).sum();
+    let transforms: usize = write
+        .transforms
+        .iter()
+        .map(|transform| match &transform.kind {
+            TransformKind::Union(values) | TransformKind::Remove(values) => {
+                values.iter().map(|value| value.encoded_len() + 8).sum()
+            }
+            _ => 64,
+        })
+        .sum();
+    write.path.as_str().len() + FRAME + values + names + transforms
 }
 
 /// What a commit did.

@@ -1,6 +1,10 @@
 //! Cloud Firestore, through the client that the `firestore` crate generates.
 
+mod listen;
+mod query;
 mod status;
+mod structured;
+mod transaction;
 mod wire;
 
 use std::collections::{HashMap, HashSet};
@@ -11,21 +15,28 @@ use std::time::Duration;
 use ::firestore::FirestoreDb;
 use ::firestore::gcloud_sdk::google::firestore::v1::{
     BatchGetDocumentsRequest, CommitRequest, CommitResponse, ListDocumentsRequest,
-    batch_get_documents_response::Result as Answer, firestore_client::FirestoreClient,
+    batch_get_documents_request::ConsistencySelector, batch_get_documents_response::Result as Answer,
+    firestore_client::FirestoreClient,
 };
 use ::firestore::gcloud_sdk::prost::Message;
 use ::firestore::gcloud_sdk::tonic::{Request, Status};
 use ::firestore::gcloud_sdk::{GoogleAuthMiddleware, RequestTimeouts};
 use async_trait::async_trait;
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 use tracing::{Instrument, debug, debug_span};
 
 use super::document::prepare;
 use super::limits::MAX_REQUEST_BYTES;
-use super::{Commit, Document, FieldMask, ListPage, ListRequest, Store, StoreError, Write, WriteKind};
+use super::{
+    Aggregation, Commit, Document, Explanation, FieldMask, ListPage, ListRequest, ListenEvent, Query,
+    ResumeToken, Store, StoreError, Target, Transaction, TransactionMode, Value, Write, WriteKind,
+};
 use crate::bytes::DocumentPath;
-use status::{commit_error, commit_may_succeed, deadline_error, read_error, read_may_succeed};
+use status::{
+    commit_error, commit_may_succeed, deadline_error, read_error, read_may_succeed, read_within_error,
+    transaction_error,
+};
 use wire::{Names, read_mask};
 
 /// How long a call may take unless [`FirestoreStore::with_deadline`] says otherwise: 30 seconds.
@@ -36,6 +47,9 @@ const ATTEMPTS: u32 = 5;
 
 /// The pause before the second attempt, doubled for each one after.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a listener may be told nothing unless [`FirestoreStore::with_idle_limit`] says otherwise.
+const DEFAULT_IDLE_LIMIT: Duration = Duration::from_secs(300);
 
 /// How many documents one request reads, and how many such requests run at once.
 const DOCUMENTS_PER_REQUEST: usize = 300;
@@ -52,12 +66,18 @@ const MAX_ANSWER_BYTES: usize = 128 * 1_048_576;
 /// contention, which means that nothing was applied: after a lost answer it might be applied twice.
 ///
 /// A large [`read`](Store::read) travels as several requests of 300 documents, each a consistent
-/// snapshot of its own.
+/// snapshot of its own; in a transaction they are one.
+///
+/// A listener notices a dead connection in two ways: the client pings the server once a minute and
+/// gives up a minute later, and a listener that has been told nothing at all for five minutes ends
+/// with an error too, so that a path which answers pings but has lost the call is left as well.
+/// Listening again with the resume token costs little.
 #[derive(Clone)]
 pub struct FirestoreStore {
     db: FirestoreDb,
     names: Names,
     deadline: Duration,
+    idle_limit: Duration,
 }
 
 impl FirestoreStore {
@@ -65,7 +85,7 @@ impl FirestoreStore {
     #[must_use]
     pub fn new(db: FirestoreDb) -> Self {
         let names = Names { root: db.get_documents_path().clone() };
-        Self { db, names, deadline: DEFAULT_DEADLINE }
+        Self { db, names, deadline: DEFAULT_DEADLINE, idle_limit: DEFAULT_IDLE_LIMIT }
     }
 
     /// Connects to the default database of a project, as [`FirestoreDb::new`] does: to the
@@ -89,6 +109,13 @@ impl FirestoreStore {
     #[must_use]
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// The same store with another limit, five minutes at first, after which a listener that has
+    /// been told nothing ends with an error. Firestore itself says something much more often.
+    #[must_use]
+    pub fn with_idle_limit(self, idle_limit: Duration) -> Self {
+        Self { idle_limit, ..self }
     }
 
     /// The database underneath.
@@ -139,15 +166,19 @@ impl FirestoreStore {
         &self,
         paths: &[DocumentPath],
         mask: Option<&FieldMask>,
+        within: Option<&Transaction>,
     ) -> Result<Vec<(DocumentPath, Option<Document>)>, StoreError> {
         let request = BatchGetDocumentsRequest {
             database: self.db.get_database_path().clone(),
             documents: paths.iter().map(|path| self.names.full(path)).collect(),
             mask: mask.map(read_mask),
+            consistency_selector: within.map(|within| ConsistencySelector::Transaction(within.0.clone())),
             ..Default::default()
         };
+        // A transaction in which a read failed is over.
+        let again = if within.is_some() { |_: &_| false } else { read_may_succeed };
         let answers = self
-            .attempts(request, read_may_succeed, |mut client, request| async move {
+            .attempts(request, again, |mut client, request| async move {
                 let mut stream = client.batch_get_documents(request).await?.into_inner();
                 let mut answers = Vec::with_capacity(paths.len());
                 while let Some(message) = stream.try_next().await? {
@@ -159,7 +190,7 @@ impl FirestoreStore {
                 Ok(answers)
             })
             .await
-            .map_err(|status| read_error(status, self.deadline))?;
+            .map_err(|status| read_within_error(status, within, self.deadline))?;
 
         let unexpected = |reason: String| StoreError::UnexpectedAnswer { reason };
         let mut open: HashSet<&DocumentPath> = paths.iter().collect();
@@ -183,14 +214,43 @@ impl FirestoreStore {
         }
     }
 
-    async fn send_commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+    /// Reads documents in as many requests as it takes.
+    async fn read_all(
+        &self,
+        paths: &[DocumentPath],
+        mask: Option<&FieldMask>,
+        within: Option<&Transaction>,
+    ) -> Result<Vec<Option<Document>>, StoreError> {
+        if let Some(mask) = mask {
+            mask.check()?;
+        }
+        let span = debug_span!("firestore", operation = "read", documents = paths.len());
+        let mut asked: Vec<DocumentPath> = paths.to_vec();
+        asked.sort_unstable();
+        asked.dedup();
+        let chunks: Vec<_> =
+            asked.chunks(DOCUMENTS_PER_REQUEST).map(|chunk| self.read_chunk(chunk, mask, within)).collect();
+        let call = stream::iter(chunks).buffer_unordered(REQUESTS_AT_ONCE).try_concat();
+        let mut found: HashMap<_, _> = self.within(call).instrument(span).await?.into_iter().collect();
+        if asked.len() == paths.len() {
+            return Ok(paths.iter().map(|path| found.remove(path).flatten()).collect());
+        }
+        Ok(paths.iter().map(|path| found.get(path).cloned().flatten()).collect())
+    }
+
+    async fn send_commit(
+        &self,
+        writes: Vec<Write>,
+        within: Option<&Transaction>,
+    ) -> Result<Commit, StoreError> {
         let writes = prepare(writes)?;
-        if writes.is_empty() {
+        if writes.is_empty() && within.is_none() {
             return Ok(Commit { commit_time: None, update_times: Vec::new() });
         }
         let request = CommitRequest {
             database: self.db.get_database_path().clone(),
             writes: writes.iter().cloned().map(|write| self.names.write(write)).collect(),
+            transaction: within.map(|within| within.0.clone()).unwrap_or_default(),
             ..Default::default()
         };
         let size = request.encoded_len();
@@ -200,12 +260,17 @@ impl FirestoreStore {
             );
             return Err(StoreError::Refused { reason });
         }
+        // A transaction that was aborted is over: its reads have to be done again too.
+        let again = if within.is_some() { |_: &_| false } else { commit_may_succeed };
         let CommitResponse { write_results, commit_time } = self
-            .attempts(request, commit_may_succeed, |mut client, request| async move {
+            .attempts(request, again, |mut client, request| async move {
                 Ok(client.commit(request).await?.into_inner())
             })
             .await
-            .map_err(|status| commit_error(status, &writes, self.deadline))?;
+            .map_err(|status| match within.and_then(|_| transaction_error(&status)) {
+                Some(error) => error,
+                None => commit_error(status, &writes, self.deadline),
+            })?;
         if write_results.len() != writes.len() {
             let reason = format!("{} results for {} writes", write_results.len(), writes.len());
             return Err(StoreError::UnexpectedAnswer { reason });
@@ -279,30 +344,76 @@ impl Store for FirestoreStore {
         paths: &[DocumentPath],
         mask: Option<&FieldMask>,
     ) -> Result<Vec<Option<Document>>, StoreError> {
-        if let Some(mask) = mask {
-            mask.check()?;
-        }
-        let span = debug_span!("firestore", operation = "read", documents = paths.len());
-        let mut asked: Vec<DocumentPath> = paths.to_vec();
-        asked.sort_unstable();
-        asked.dedup();
-        let chunks: Vec<_> =
-            asked.chunks(DOCUMENTS_PER_REQUEST).map(|chunk| self.read_chunk(chunk, mask)).collect();
-        let call = stream::iter(chunks).buffer_unordered(REQUESTS_AT_ONCE).try_concat();
-        let mut found: HashMap<_, _> = self.within(call).instrument(span).await?.into_iter().collect();
-        if asked.len() == paths.len() {
-            return Ok(paths.iter().map(|path| found.remove(path).flatten()).collect());
-        }
-        Ok(paths.iter().map(|path| found.get(path).cloned().flatten()).collect())
+        self.read_all(paths, mask, None).await
     }
 
     async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
         let span = debug_span!("firestore", operation = "commit", writes = writes.len());
-        self.within(self.send_commit(writes)).instrument(span).await
+        self.within(self.send_commit(writes, None)).instrument(span).await
     }
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StoreError> {
         let span = debug_span!("firestore", operation = "list", documents = request.page_size);
         self.within(self.list_page(request)).instrument(span).await
+    }
+
+    async fn query(
+        &self,
+        query: &Query,
+        within: Option<&Transaction>,
+    ) -> Result<BoxStream<'static, Result<Document, StoreError>>, StoreError> {
+        self.run_query(query, within)
+    }
+
+    async fn aggregate(
+        &self,
+        query: &Query,
+        over: &[Aggregation],
+        within: Option<&Transaction>,
+    ) -> Result<Vec<Value>, StoreError> {
+        let span = debug_span!("firestore", operation = "aggregate", aggregations = over.len());
+        self.within(self.run_aggregation(query, over, within)).instrument(span).await
+    }
+
+    async fn explain(&self, query: &Query) -> Result<Explanation, StoreError> {
+        let span = debug_span!("firestore", operation = "explain");
+        self.within(self.run_explain(query)).instrument(span).await
+    }
+
+    async fn begin(&self, mode: &TransactionMode) -> Result<Transaction, StoreError> {
+        let span = debug_span!("firestore", operation = "begin");
+        self.within(self.send_begin(mode)).instrument(span).await
+    }
+
+    async fn read_within(
+        &self,
+        transaction: &Transaction,
+        paths: &[DocumentPath],
+        mask: Option<&FieldMask>,
+    ) -> Result<Vec<Option<Document>>, StoreError> {
+        self.read_all(paths, mask, Some(transaction)).await
+    }
+
+    async fn commit_within(
+        &self,
+        transaction: &Transaction,
+        writes: Vec<Write>,
+    ) -> Result<Commit, StoreError> {
+        let span = debug_span!("firestore", operation = "commit_within", writes = writes.len());
+        self.within(self.send_commit(writes, Some(transaction))).instrument(span).await
+    }
+
+    async fn rollback(&self, transaction: &Transaction) -> Result<(), StoreError> {
+        let span = debug_span!("firestore", operation = "rollback");
+        self.within(self.send_rollback(transaction)).instrument(span).await
+    }
+
+    async fn listen(
+        &self,
+        target: &Target,
+        resume: Option<ResumeToken>,
+    ) -> Result<BoxStream<'static, Result<ListenEvent, StoreError>>, StoreError> {
+        let span = debug_span!("firestore", operation = "listen");
+        self.within(self.open_listener(target, resume)).instrument(span).await
     }
 }

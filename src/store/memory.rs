@@ -1,24 +1,37 @@
 //! Documents in memory, for tests without a database.
 
+mod commit;
+mod listen;
+mod query;
+mod transaction;
+mod transform;
+
+pub(crate) use commit::as_kept;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use futures::stream::{self, BoxStream, StreamExt};
+use tokio::sync::watch;
 
-use super::document::{prepare, remove_at, same_fields, set_at, value_at};
-use super::limits::check_document;
+use super::document::prepare;
 use super::{
-    Commit, Document, FieldMask, Fields, ListPage, ListRequest, Precondition, Store, StoreError, Time, Value,
-    ValueType, Write, WriteKind,
+    Aggregation, Commit, Document, FieldMask, ListPage, ListRequest, ListenEvent, Query, ResumeToken, Store,
+    StoreError, Target, Transaction, TransactionMode, Value, Write,
 };
 use crate::bytes::DocumentPath;
+use transaction::Transactions;
 
 /// Documents in memory, with the same promises as Firestore: one contract suite runs over both.
 ///
-/// A clone shares the content. Nothing is kept when the last one is dropped.
+/// A clone shares the content. Nothing is kept when the last one is dropped, listeners included.
+///
+/// Its transactions lock nothing: one whose reads were changed by others is
+/// [aborted](StoreError::Aborted). It keeps no past, so no read-only transaction begins at an
+/// earlier moment.
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     content: Arc<RwLock<Content>>,
@@ -30,6 +43,9 @@ struct Content {
     documents: BTreeMap<String, Document>,
     /// The last commit's time, in microseconds since 1970.
     last_commit: u64,
+    transactions: Transactions,
+    /// Wakes listeners.
+    commits: watch::Sender<u64>,
 }
 
 impl MemoryStore {
@@ -50,6 +66,10 @@ impl MemoryStore {
         // Nothing can panic halfway through a change: it is made on the side and put in at once.
         look(&self.content.read().unwrap_or_else(PoisonError::into_inner))
     }
+
+    fn change_content<T>(&self, change: impl FnOnce(&mut Content) -> T) -> T {
+        change(&mut self.content.write().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl fmt::Debug for MemoryStore {
@@ -57,88 +77,6 @@ impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let documents = self.read_content(|content| content.documents.len());
         f.debug_struct("MemoryStore").field("documents", &documents).finish_non_exhaustive()
-    }
-}
-
-impl Content {
-    /// What a write makes of its document; `None` where it is gone.
-    fn apply(&self, write: Write, now: Time) -> Result<Option<Document>, StoreError> {
-        let old = self.documents.get(write.path.as_str());
-        match (write.precondition, old) {
-            (Some(Precondition::Exists(false)), Some(_)) => {
-                return Err(conflict(&write.path, "it exists already"));
-            }
-            (Some(Precondition::Exists(true)), None) => {
-                return Err(StoreError::NotFound { document: write.path.to_string() });
-            }
-            (Some(Precondition::UpdatedAt(time)), old)
-                if old.and_then(|old| old.update_time) != Some(time) =>
-            {
-                return Err(conflict(&write.path, "it was changed at another time"));
-            }
-            _ => {}
-        }
-        let WriteKind::Set { fields, mask } = write.kind else { return Ok(None) };
-        let mut fields = fields;
-        fields.values_mut().for_each(keep_as_firestore);
-        let fields = match mask {
-            None => fields,
-            Some(mask) => {
-                let merged = merge(old.map(|old| old.fields.clone()).unwrap_or_default(), &fields, &mask);
-                // The server is who sees the whole document: it refuses, as it would any request.
-                check_document(&write.path, &merged)
-                    .map_err(|limit| StoreError::Refused { reason: limit.to_string() })?;
-                merged
-            }
-        };
-        let (create_time, update_time) = match old {
-            Some(old) if same_fields(&old.fields, &fields) => (old.create_time, old.update_time),
-            Some(old) => (old.create_time, Some(now)),
-            None => (Some(now), Some(now)),
-        };
-        Ok(Some(Document { path: write.path, fields, create_time, update_time }))
-    }
-
-    /// The time of the next commit: now, and later than every commit before.
-    fn next_commit(&self) -> u64 {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
-        u64::try_from(now).unwrap_or(u64::MAX).max(self.last_commit + 1)
-    }
-}
-
-fn conflict(path: &DocumentPath, reason: &str) -> StoreError {
-    StoreError::Conflict { document: path.to_string(), reason: reason.to_owned() }
-}
-
-fn merge(mut old: Fields, new: &Fields, mask: &FieldMask) -> Fields {
-    for path in mask.paths() {
-        match value_at(new, path) {
-            Some(value) => set_at(&mut old, path, value.clone()),
-            None => remove_at(&mut old, path),
-        }
-    }
-    old
-}
-
-fn time(micros: u64) -> Time {
-    let seconds = i64::try_from(micros / 1_000_000).unwrap_or(i64::MAX);
-    let nanos = i32::try_from(micros % 1_000_000 * 1_000).unwrap_or(0);
-    Time { seconds, nanos }
-}
-
-/// The few values that Firestore does not keep as they are.
-fn keep_as_firestore(value: &mut Value) {
-    match &mut value.value_type {
-        Some(ValueType::NullValue(null)) => *null = 0,
-        Some(ValueType::TimestampValue(time)) => time.nanos -= time.nanos % 1_000,
-        Some(ValueType::DoubleValue(number)) if number.is_nan() => *number = f64::NAN,
-        Some(ValueType::GeoPointValue(at)) => {
-            at.latitude += 0.0; // -0.0 becomes 0.0
-            at.longitude += 0.0;
-        }
-        Some(ValueType::ArrayValue(array)) => array.values.iter_mut().for_each(keep_as_firestore),
-        Some(ValueType::MapValue(map)) => map.fields.values_mut().for_each(keep_as_firestore),
-        _ => {}
     }
 }
 
@@ -174,26 +112,7 @@ impl Store for MemoryStore {
 
     async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
         let writes = prepare(writes)?;
-        if writes.is_empty() {
-            return Ok(Commit { commit_time: None, update_times: Vec::new() });
-        }
-        let mut content = self.content.write().unwrap_or_else(PoisonError::into_inner);
-        let commit = content.next_commit();
-        let now = time(commit);
-        let mut changes = Vec::with_capacity(writes.len());
-        for write in writes {
-            changes.push((write.path.to_string(), content.apply(write, now)?));
-        }
-        content.last_commit = commit;
-        let mut update_times = Vec::with_capacity(changes.len());
-        for (path, document) in changes {
-            update_times.push(document.as_ref().and_then(|document| document.update_time));
-            match document {
-                Some(document) => content.documents.insert(path, document),
-                None => content.documents.remove(&path),
-            };
-        }
-        Ok(Commit { commit_time: Some(now), update_times })
+        self.change_content(|content| content.commit(writes))
     }
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StoreError> {
@@ -225,12 +144,74 @@ impl Store for MemoryStore {
             ListPage { documents, next_page_token: next }
         }))
     }
+
+    async fn query(
+        &self,
+        query: &Query,
+        within: Option<&Transaction>,
+    ) -> Result<BoxStream<'static, Result<Document, StoreError>>, StoreError> {
+        let found = match within {
+            None => self.read_content(|content| query::select(&content.documents, query))?,
+            Some(within) => self.change_content(|content| content.query_within(within, query))?,
+        };
+        Ok(stream::iter(found.into_iter().map(Ok)).boxed())
+    }
+
+    async fn aggregate(
+        &self,
+        query: &Query,
+        over: &[Aggregation],
+        within: Option<&Transaction>,
+    ) -> Result<Vec<Value>, StoreError> {
+        match within {
+            None => self.read_content(|content| query::total(&content.documents, query, over)),
+            Some(within) => self.change_content(|content| content.aggregate_within(within, query, over)),
+        }
+    }
+
+    async fn begin(&self, mode: &TransactionMode) -> Result<Transaction, StoreError> {
+        self.change_content(|content| content.begin(mode))
+    }
+
+    async fn read_within(
+        &self,
+        transaction: &Transaction,
+        paths: &[DocumentPath],
+        mask: Option<&FieldMask>,
+    ) -> Result<Vec<Option<Document>>, StoreError> {
+        if let Some(mask) = mask {
+            mask.check()?;
+        }
+        self.change_content(|content| content.read_within(transaction, paths, mask))
+    }
+
+    async fn commit_within(
+        &self,
+        transaction: &Transaction,
+        writes: Vec<Write>,
+    ) -> Result<Commit, StoreError> {
+        self.change_content(|content| content.commit_within(transaction, writes))
+    }
+
+    async fn rollback(&self, transaction: &Transaction) -> Result<(), StoreError> {
+        self.change_content(|content| content.rollback(transaction));
+        Ok(())
+    }
+
+    async fn listen(
+        &self,
+        target: &Target,
+        resume: Option<ResumeToken>,
+    ) -> Result<BoxStream<'static, Result<ListenEvent, StoreError>>, StoreError> {
+        self.open_listener(target, resume.as_ref())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::commit::time;
     use super::*;
 
     #[tokio::test]
@@ -240,7 +221,7 @@ mod tests {
         store.content.write().unwrap().last_commit = last;
         for later in 1..4 {
             let path = DocumentPath::parse("c/a").unwrap();
-            let write = Write { path, kind: WriteKind::Delete, precondition: None };
+            let write = Write::delete(path);
             assert_eq!(store.commit(vec![write]).await.unwrap().commit_time, Some(time(last + later)));
         }
     }

@@ -28,6 +28,29 @@ pub(crate) fn encode_unchecked<T: Serialize + ?Sized>(value: &T) -> Result<Field
     Ok(firestore_document_from_serializable("", &value).map_err(refused)?.fields)
 }
 
+/// Encodes one value as it would be stored in a field; `None` where the field would be left out.
+///
+/// # Errors
+/// It would not come back as it is.
+pub(crate) fn encode_one<T: Serialize + ?Sized>(value: &T) -> Result<Option<Value>, ClearValueError> {
+    #[derive(Serialize)]
+    struct One<'a, T: ?Sized> {
+        value: &'a T,
+    }
+    let one = |error: ClearValueError| {
+        // The name of the field is not known here.
+        let steps = error.field.steps().iter().skip(1).cloned().collect();
+        ClearValueError { field: FieldPath::new(steps), ..error }
+    };
+    let mut fields = encode(&One { value }).map_err(one)?;
+    Ok(fields.remove("value").filter(|value| value.value_type.is_some()))
+}
+
+/// Decodes one value.
+pub(crate) fn decode_one<T: DeserializeOwned>(value: &Value) -> Option<T> {
+    T::deserialize(FirestoreValue::from(value.clone())).ok()
+}
+
 /// The fields are not those of the type. Serde's own message may quote a value, so only the path of
 /// the first that does not fit is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

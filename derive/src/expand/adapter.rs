@@ -1,17 +1,27 @@
-//! Adapters that carry a sensitive field's `#[serde(with = ..)]` over to its plaintext encoding.
+//! Adapters that carry a field's `#[serde(with = ..)]` over to where a single value of it is encoded: as
+//! plaintext, in an index, in a query.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{GenericParam, parse_quote};
 
-use super::{Context, item_name};
-use crate::ast::{Field, Variant};
+use super::{Context, handles, index, item_name};
+use crate::ast::{Field, Kind, Variant};
 
 /// All adapters of the type.
 pub fn items(context: &Context<'_>) -> TokenStream {
-    let fields = context.input.variants.iter().flat_map(|variant| {
-        variant.fields.iter().filter(|field| field.sensitive().is_some()).map(move |field| (variant, field))
-    });
+    let named = index::named(context).is_some();
+    // Clear fields are encoded one by one only where they have handles.
+    let one_by_one = move |field: &&Field<'_>| match field.kind {
+        Kind::Sensitive(_) => true,
+        Kind::Clear => named && handles::has_handle(field) && field.serde.flatten.is_none(),
+        Kind::Id(_) | Kind::Nested(_) => false,
+    };
+    let fields = context
+        .input
+        .variants
+        .iter()
+        .flat_map(|variant| variant.fields.iter().filter(one_by_one).map(move |field| (variant, field)));
     fields
         .flat_map(|(variant, field)| [writer(context, variant, field), reader(context, variant, field)])
         .flatten()

@@ -48,6 +48,8 @@ pub struct Bounds {
     pub debug: Predicates,
     /// Of `Sealable`: all of these, and those of the sensitive fields.
     pub sealable: Predicates,
+    /// Of `Queryable`: those of `Sealable`, and that nested types are queryable too.
+    pub queryable: Predicates,
     /// Of `Debug` for the plain type.
     pub plain_debug: Predicates,
 }
@@ -69,6 +71,7 @@ impl Bounds {
             clone: companion.clone(),
             debug: companion.clone(),
             sealable: companion.clone(),
+            queryable: Predicates::default(),
             plain_debug: Predicates::default(),
             companion,
         };
@@ -80,7 +83,26 @@ impl Bounds {
         for part in parts {
             bounds.sealable.extend(part);
         }
+        bounds.queryable = bounds.sealable.clone();
+        bounds.add_queryable(input);
         bounds
+    }
+
+    fn add_queryable(&mut self, input: &Input<'_>) {
+        let krate = &input.krate;
+        for field in input.fields().filter(|field| field.is_nested() && !ty::in_many(&field.ty)) {
+            let leaf = ty::leaf(&field.ty);
+            if ty::is_generic(leaf, &input.generics) && !ty::mentions(quote!(#leaf), input.ident) {
+                self.queryable.add(leaf, &quote!(#krate::query::Queryable));
+            }
+        }
+        // The parts of a compound index are kept to be opened later.
+        let parts = input.attrs.compounds.iter().flat_map(|compound| &compound.fields);
+        for field in parts.filter_map(|part| input.field(part)) {
+            for parameter in ty::parameters(&field.ty, &input.generics).stored {
+                self.queryable.add(parameter, &quote!('static));
+            }
+        }
     }
 
     fn add_field(&mut self, input: &Input<'_>, field: &Field<'_>) {

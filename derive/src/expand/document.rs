@@ -57,9 +57,11 @@ fn document(context: &Context<'_>, clause: &TokenStream) -> Option<TokenStream> 
         .as_ref()
         .and_then(|scope| input.fields().find(|field| field.member == Member::Named(scope.clone())));
     let scope = scope.map(|field| {
-        let (member, ty) = (&field.member, &field.ty);
+        let (member, ty, name) = (&field.member, &field.ty, &field.names.stored);
         let as_str = quote_spanned!(ty.span()=> <#ty as ::core::convert::AsRef<str>>::as_ref);
         quote! {
+            const SCOPE_FIELD: ::core::option::Option<&'static str> = ::core::option::Option::Some(#name);
+
             fn scope(&self) -> ::core::option::Option<&str> {
                 ::core::option::Option::Some(#as_str(&self.#member))
             }

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{Context, absent, adapter, local};
+use super::{Context, absent, adapter, index, local};
 use crate::ast::{Field, Kind, Variant};
 
 pub fn implementation(context: &Context<'_>) -> TokenStream {
@@ -57,6 +57,7 @@ pub fn implementation(context: &Context<'_>) -> TokenStream {
         (variant.bound(partial_ident), quote!(#(#fields)* ::core::result::Result::Ok(#result)))
     });
 
+    let index = index::walk(context);
     let sealed_argument = local("__sealed");
     let partial_argument = local("__partial");
     quote! {
@@ -64,6 +65,8 @@ pub fn implementation(context: &Context<'_>) -> TokenStream {
         impl #parameters #krate::Sealable for #ident #params #clause {
             type Sealed = #sealed;
             type Partial = #partial;
+
+            #index
 
             fn draft(&self, #walk: &mut #private::Walk<#private::Draft>) -> #drafted {
                 match self { #draft }
@@ -223,9 +226,9 @@ fn reveal_partial(context: &Context<'_>, variant: &Variant<'_>, field: &Field<'_
 }
 
 /// The plain value as a result, from the sealed one.
-fn reveal_sensitive(context: &Context<'_>, variant: &Variant<'_>, field: &Field<'_>) -> TokenStream {
+pub fn reveal_sensitive(context: &Context<'_>, variant: &Variant<'_>, field: &Field<'_>) -> TokenStream {
     let (private, walk, binding, ty) = (&context.private, &context.walk, &field.binding, &field.ty);
-    let (format, absent) = (format(context, field), absent::sensitive(context, field));
+    let (format, absent) = (format(context, field), absent::value(context, field));
     if field.sensitive().is_some_and(|sensitive| sensitive.bytes.is_some()) {
         return quote!(#walk.bytes::<#ty>(#binding, #format, #absent));
     }

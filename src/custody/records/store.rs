@@ -10,9 +10,7 @@ use sha2::{Digest, Sha256};
 use super::super::manifest::{MAX_MANIFEST_BYTES, MAX_SLOTS};
 use super::{Change, MAX_WRAP_BYTES, Records, RecordsError, StoredManifest, Wraps, slot_number};
 use crate::bytes::{CollectionPath, DocumentPath, KeyId, LocationError, Scope};
-use crate::store::{
-    Document, Fields, Precondition, Store, StoreError, Time, Value, ValueType, Write, WriteKind,
-};
+use crate::store::{Document, Fields, Precondition, Store, StoreError, Time, Value, ValueType, Write};
 
 const MANIFEST: &str = "manifest";
 const WRAPS: &str = "wraps";
@@ -94,22 +92,20 @@ impl Records for StoreRecords {
             Some(version) => Precondition::UpdatedAt(time(version).ok_or(RecordsError::Conflict)?),
         };
         let manifest = bytes(change.manifest);
-        let mut writes = vec![Write {
-            path: self.manifest_path(scope)?,
-            kind: WriteKind::Set { fields: HashMap::from([(MANIFEST.to_owned(), manifest)]), mask: None },
-            precondition: Some(precondition),
-        }];
+        let fields = HashMap::from([(MANIFEST.to_owned(), manifest)]);
+        let manifest = Write::set(self.manifest_path(scope)?, fields).with_precondition(precondition);
+        let mut writes = vec![manifest];
         for (key, wraps) in change.wraps {
-            let kind = match wraps {
-                None => WriteKind::Delete,
+            let path = self.wraps_path(scope, &key)?;
+            writes.push(match wraps {
+                None => Write::delete(path),
                 Some(wraps) => {
                     let fields: Fields =
                         wraps.into_iter().map(|(slot, wrap)| (slot.to_string(), bytes(wrap))).collect();
                     let map = Value { value_type: Some(ValueType::MapValue(MapValue { fields })) };
-                    WriteKind::Set { fields: HashMap::from([(WRAPS.to_owned(), map)]), mask: None }
+                    Write::set(path, HashMap::from([(WRAPS.to_owned(), map)]))
                 }
-            };
-            writes.push(Write { path: self.wraps_path(scope, &key)?, kind, precondition: None });
+            });
         }
         match self.store.commit(writes).await {
             Ok(_) => Ok(()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ::firestore::gcloud_sdk::tonic::{Code, Status};
 
-use crate::store::{Precondition, StoreError, Write};
+use crate::store::{Precondition, StoreError, Transaction, Write};
 
 /// Server messages are cut to this many characters.
 const MAX_REASON_CHARS: usize = 300;
@@ -27,6 +27,14 @@ pub(super) fn commit_may_succeed(status: &Status) -> bool {
     status.code() == Code::Aborted
 }
 
+/// The error that a status means for a whole transaction: it must be run again.
+pub(super) fn transaction_error(status: &Status) -> Option<StoreError> {
+    // What Firestore says of a transaction that took too long.
+    let expired =
+        status.code() == Code::InvalidArgument && status.message().contains("transaction has expired");
+    (expired || status.code() == Code::Aborted).then(|| StoreError::Aborted { reason: reason(status) })
+}
+
 /// The error that a status of a read becomes.
 pub(super) fn read_error(status: Status, deadline: Duration) -> StoreError {
     let reason = reason(&status);
@@ -43,6 +51,15 @@ pub(super) fn read_error(status: Status, deadline: Duration) -> StoreError {
         Code::DeadlineExceeded => deadline_error(deadline),
         _ => StoreError::Unavailable { reason, source: Some(Box::new(status)) },
     }
+}
+
+/// The error that a status of a read becomes, which may be one of a transaction.
+pub(super) fn read_within_error(
+    status: Status,
+    within: Option<&Transaction>,
+    deadline: Duration,
+) -> StoreError {
+    within.and_then(|_| transaction_error(&status)).unwrap_or_else(|| read_error(status, deadline))
 }
 
 /// The error that a status of a commit becomes.

@@ -1,12 +1,19 @@
 //! Paths, writes and documents as they travel.
 
 use ::firestore::gcloud_sdk::google::firestore::v1::{
-    Document as WireDocument, DocumentMask, Precondition as WirePrecondition, Write as WireWrite,
-    precondition::ConditionType, write::Operation,
+    ArrayValue, Document as WireDocument, DocumentMask, Precondition as WirePrecondition, Write as WireWrite,
+    document_transform::{
+        FieldTransform,
+        field_transform::{ServerValue, TransformType},
+    },
+    precondition::ConditionType,
+    write::Operation,
 };
 
 use crate::bytes::DocumentPath;
-use crate::store::{Document, FieldMask, Precondition, StoreError, Write, WriteKind};
+use crate::store::{
+    Document, FieldMask, Precondition, StoreError, Transform, TransformKind, Write, WriteKind,
+};
 
 /// A database's documents by their full names.
 #[derive(Debug, Clone)]
@@ -57,8 +64,22 @@ impl Names {
                 Precondition::UpdatedAt(time) => ConditionType::UpdateTime(time),
             }),
         });
-        WireWrite { update_mask, update_transforms: Vec::new(), current_document, operation: Some(operation) }
+        let update_transforms = write.transforms.into_iter().map(transform).collect();
+        WireWrite { update_mask, update_transforms, current_document, operation: Some(operation) }
     }
+}
+
+fn transform(transform: Transform) -> FieldTransform {
+    let field_path = FieldMask::new(vec![transform.path]).encode().remove(0);
+    let kind = match transform.kind {
+        TransformKind::ServerTime => TransformType::SetToServerValue(ServerValue::RequestTime.into()),
+        TransformKind::Increment(number) => TransformType::Increment(number),
+        TransformKind::Maximum(number) => TransformType::Maximum(number),
+        TransformKind::Minimum(number) => TransformType::Minimum(number),
+        TransformKind::Union(values) => TransformType::AppendMissingElements(ArrayValue { values }),
+        TransformKind::Remove(values) => TransformType::RemoveAllFromArray(ArrayValue { values }),
+    };
+    FieldTransform { field_path, transform_type: Some(kind) }
 }
 
 /// What a read travels with. No field at all is asked for by the document's own name, so that a

@@ -1,24 +1,28 @@
 //! The derive under another name of the crate, and without serde among the dependencies.
 
+use other::query::{Condition, Keyed, fields};
 use other::{Companion, DataKey, DocumentPath, KeyRing, Location, Sealable};
 
 /// A type that uses every part of the derive.
 #[derive(Sealable, PartialEq)]
 #[sealable(collection = "customers", crate = other, debug, zeroize, derive(PartialEq))]
+#[sealable(compound(name = "both", fields(ssn, name)))]
 #[serde(rename_all = "camelCase", tag = "type")]
 pub struct Customer<T: Copy = u8> {
     /// The id.
     #[sealable(id)]
     pub id: String,
     /// Sealed.
-    #[sensitive(pad = 32)]
+    #[sensitive(pad = 32, index(normalize(digits)), prefix(min = 2, max = 4))]
     pub ssn: String,
+    /// Clear.
+    pub name: String,
     /// Sealed through functions of its own.
-    #[sensitive]
+    #[sensitive(range(min = 0, max = 100, step = 1))]
     #[serde(with = "text")]
     pub number: u32,
     /// Sealed as bytes.
-    #[sensitive(bytes)]
+    #[sensitive(bytes, unique)]
     pub photo: Vec<u8>,
     /// Clear.
     pub generic: T,
@@ -60,6 +64,7 @@ pub fn round_trip() -> Result<bool, Box<dyn std::error::Error>> {
     let customer = || Customer {
         id: "ada".to_owned(),
         ssn: "078-05-1120".to_owned(),
+        name: "Ada".to_owned(),
         number: 7,
         photo: vec![1, 2, 3],
         generic: 8_u8,
@@ -73,8 +78,20 @@ pub fn round_trip() -> Result<bool, Box<dyn std::error::Error>> {
     Ok(Customer::open(sealed, &location, &ring)? == customer())
 }
 
+/// A condition on every kind of field.
+pub fn condition() -> Condition<Customer, Keyed> {
+    let c = fields::<Customer>();
+    let clear = c.name.eq("Ada").and(c.generic.lt(9));
+    clear.and(c.ssn.starts_with("07")).and(c.number.between(1..9)).and(c.both.eq(("078-05-1120", "Ada")))
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn conditions_are_made() {
+        assert!(format!("{:?}", super::condition()).contains("both"));
+    }
+
     #[test]
     #[allow(clippy::unwrap_used)]
     fn the_round_trip_works() {

@@ -1,0 +1,287 @@
+//! What stands in a document's `_seal`: the tokens of its indexes, and the mark of its last transform.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::bytes::{FieldPath, FieldStep, Location};
+use crate::error::Error;
+use crate::keys::KeyRing;
+use crate::query::{Queryable, Stored, schema};
+use crate::seal::IndexKind;
+use crate::seal::index::{Entry, Terms, Values, entry_name, tokens};
+use crate::store::value::{array_of, map_of};
+use crate::store::{Fields, Value, ValueType};
+
+/// The field that fireseal keeps for itself, and what stands in it.
+pub(super) const SEAL: &str = "_seal";
+const INDEXES: &str = "idx";
+const MARK: &str = "write";
+
+const KEY: &str = "key";
+const EQUALITY: &str = "eq";
+const UNIQUE: &str = "unique";
+const ALSO: &str = "also";
+const PREFIX: &str = "prefix";
+const WORDS: &str = "words";
+const RANGE: &str = "range";
+
+/// The indexes that a type has, by the names of their entries.
+#[derive(Debug, Default)]
+pub(super) struct Indexes {
+    entries: BTreeMap<String, Kind>,
+    /// Entries of sensitive fields at the root, which may have had an index before.
+    former: BTreeSet<String>,
+    /// Whether there may be entries of which only the values tell.
+    pub(super) open: bool,
+    /// Whether any of them is unique.
+    pub(super) unique: bool,
+}
+
+#[derive(Debug)]
+struct Kind {
+    /// The stored paths of the fields that the tokens are made of.
+    fields: Vec<Vec<String>>,
+    compound: bool,
+    unique: bool,
+}
+
+impl Indexes {
+    pub(super) fn of<T: Queryable>() -> Self {
+        let schema = schema::<T>();
+        let mut indexes = Self { open: T::INDEXED && schema.is_open(), ..Self::default() };
+        for field in schema.fields() {
+            if field.indexes.is_empty() {
+                let root = |path: &Vec<String>| (path.len() == 1).then(|| entry_name(path));
+                let names = std::iter::once(&field.path).chain(&field.aliases).filter_map(root);
+                indexes.former.extend(names.filter(|_| field.stored == Stored::Sealed));
+                continue;
+            }
+            let unique = field.indexes.iter().any(|info| info.kind == IndexKind::Unique);
+            indexes.unique |= unique;
+            let kind = Kind { fields: vec![field.path.clone()], compound: false, unique };
+            indexes.entries.insert(entry_name(&field.path), kind);
+            indexes.former.extend(field.aliases.iter().map(|path| entry_name(path)));
+        }
+        for compound in schema.compounds() {
+            let kind = Kind { fields: compound.fields.clone(), compound: true, unique: false };
+            indexes.entries.insert(entry_name(&compound.path), kind);
+        }
+        indexes
+    }
+
+    /// The entries that a write of all fields sets or removes.
+    pub(super) fn all(&self) -> impl Iterator<Item = &String> {
+        self.entries.keys().chain(&self.former)
+    }
+
+    /// The entries that change when these fields are written. A compound index takes all of its fields.
+    ///
+    /// # Errors
+    /// [`Error::PartOfIndex`].
+    pub(super) fn written(&self, is_written: &dyn Fn(&[String]) -> bool) -> Result<Vec<&str>, Error> {
+        for (name, kind) in &self.entries {
+            let missing: Vec<_> = kind.fields.iter().filter(|path| !is_written(path)).collect();
+            if !missing.is_empty() && missing.len() < kind.fields.len() {
+                let missing = missing.into_iter().map(|path| shown(path)).collect();
+                return Err(Error::PartOfIndex { index: name.clone(), missing });
+            }
+        }
+        Ok(self.holding(is_written).collect())
+    }
+
+    /// The entries that are made of one of these fields, or were.
+    pub(super) fn holding(&self, holds: &dyn Fn(&[String]) -> bool) -> impl Iterator<Item = &str> {
+        let entries = self.entries.iter().filter(move |(_, kind)| kind.fields.iter().any(|path| holds(path)));
+        let former = self.former.iter().filter(move |name| holds(&[root(name)]));
+        entries.map(|(name, _)| name).chain(former).map(String::as_str)
+    }
+
+    /// Whether the entry is of a unique field.
+    pub(super) fn is_unique(&self, name: &str) -> bool {
+        self.entries.get(name).is_some_and(|kind| kind.unique)
+    }
+
+    /// A compound index that holds one of these fields.
+    pub(super) fn compound(&self, holds: &dyn Fn(&[String]) -> bool) -> Option<&str> {
+        let mut compounds = self.entries.iter().filter(|(_, kind)| kind.compound);
+        compounds.find(|(_, kind)| kind.fields.iter().any(|path| holds(path))).map(|(name, _)| name.as_str())
+    }
+}
+
+fn shown(path: &[String]) -> FieldPath {
+    FieldPath::new(path.iter().cloned().map(FieldStep::Key).collect())
+}
+
+/// The tokens of a value that is about to be written.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    /// By the entries' names.
+    pub(super) entries: BTreeMap<String, Value>,
+    /// For each unique field, its tokens under every live index key.
+    pub(super) unique: BTreeMap<String, Vec<[u8; 32]>>,
+    /// Entries of fields that did not open: they stay as they are stored.
+    pub(super) closed: BTreeSet<String>,
+}
+
+impl Tokens {
+    /// # Errors
+    /// [`Error::NoIndexKey`]; a value that has no place in its index.
+    pub(super) fn of(terms: &[Terms], ring: &KeyRing, location: &Location) -> Result<Self, Error> {
+        let Some(key) = ring.index() else {
+            return Err(Error::NoIndexKey { scope: ring.scope().clone() });
+        };
+        let failed = |source| Error::Seal { document: location.document().clone(), source };
+        let closed = terms.iter().filter(|term| matches!(term.values, Values::Closed));
+        let closed = closed.map(|term| entry_name(&term.path)).collect();
+        let made = tokens(terms, key, location).map_err(failed)?;
+        let mut unique: BTreeMap<String, Vec<[u8; 32]>> = BTreeMap::new();
+        for (name, entry) in &made {
+            if let Some(token) = entry.unique {
+                unique.insert(name.clone(), vec![token]);
+            }
+        }
+        if !unique.is_empty() {
+            for other in ring.index_keys().skip(1) {
+                for (name, entry) in tokens(terms, other, location).map_err(failed)? {
+                    if let (Some(token), Some(held)) = (entry.unique, unique.get_mut(&name)) {
+                        held.push(token);
+                    }
+                }
+            }
+        }
+        let entries = made.into_iter().map(|(name, entry)| {
+            let also = unique.get(&name).and_then(|held| held.get(1..)).unwrap_or_default();
+            let value = encode(entry, also);
+            (name, value)
+        });
+        let entries = entries.collect();
+        Ok(Self { entries, unique, closed })
+    }
+}
+
+fn encode(entry: Entry, also: &[[u8; 32]]) -> Value {
+    let mut fields = Fields::from([(KEY.to_owned(), bytes(entry.key.to_vec()))]);
+    let single = [(EQUALITY, entry.eq), (UNIQUE, entry.unique.map(|token| token.to_vec()))];
+    for (name, token) in single {
+        fields.extend(token.map(|token| (name.to_owned(), bytes(token))));
+    }
+    let also = also.iter().map(|token| token.to_vec()).collect();
+    for (name, many) in [(ALSO, also), (PREFIX, entry.prefix), (WORDS, entry.words), (RANGE, entry.range)] {
+        if !many.is_empty() {
+            fields.insert(name.to_owned(), array_of(many.into_iter().map(bytes).collect()));
+        }
+    }
+    map_of(fields)
+}
+
+pub(super) fn bytes(bytes: Vec<u8>) -> Value {
+    Value { value_type: Some(ValueType::BytesValue(bytes)) }
+}
+
+/// The path of an entry, for a mask.
+pub(super) fn entry_path(name: &str) -> Vec<String> {
+    vec![SEAL.to_owned(), INDEXES.to_owned(), name.to_owned()]
+}
+
+/// The path of all entries.
+pub(super) fn entries_path() -> Vec<String> {
+    vec![SEAL.to_owned(), INDEXES.to_owned()]
+}
+
+/// The path of the mark.
+pub(super) fn mark_path() -> Vec<String> {
+    vec![SEAL.to_owned(), MARK.to_owned()]
+}
+
+/// Adds a mark by which a write is known again.
+pub(super) fn add_mark(fields: &mut Fields, mark: [u8; 16]) {
+    inner(fields, SEAL).insert(MARK.to_owned(), bytes(mark.to_vec()));
+}
+
+/// The mark of the last write that had one.
+pub(super) fn mark(fields: &Fields) -> Option<&[u8]> {
+    as_bytes(map(fields.get(SEAL)?)?.get(MARK)?)
+}
+
+/// Adds entries to fields that are about to be written.
+pub(super) fn add_entries(fields: &mut Fields, entries: impl IntoIterator<Item = (String, Value)>) {
+    let mut entries = entries.into_iter().peekable();
+    if entries.peek().is_some() {
+        inner(inner(fields, SEAL), INDEXES).extend(entries);
+    }
+}
+
+/// The entries of a document that was read.
+pub(super) fn entries(fields: &Fields) -> Option<&Fields> {
+    map(map(fields.get(SEAL)?)?.get(INDEXES)?)
+}
+
+/// The first name of an entry's field; for a compound index at the root, the index's own.
+pub(super) fn root(name: &str) -> String {
+    let mut root = String::new();
+    let mut letters = name.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '.' => break,
+            '\\' => root.extend(letters.next()),
+            letter => root.push(letter),
+        }
+    }
+    root
+}
+
+/// Replaces entries in a whole document: those that go are removed, and the new ones added.
+pub(super) fn replace(fields: &mut Fields, goes: impl Fn(&str) -> bool, new: BTreeMap<String, Value>) {
+    if let Some(seal) = fields.get_mut(SEAL).and_then(map_mut) {
+        if let Some(entries) = seal.get_mut(INDEXES).and_then(map_mut) {
+            entries.retain(|name, _| !goes(name));
+            if entries.is_empty() {
+                seal.remove(INDEXES);
+            }
+        }
+        if seal.is_empty() {
+            fields.remove(SEAL);
+        }
+    }
+    add_entries(fields, new);
+}
+
+/// The tokens that a document's entry says are reserved for it.
+pub(super) fn reserved(entry: &Value) -> Vec<[u8; 32]> {
+    let Some(entry) = map(entry) else { return Vec::new() };
+    let also = match entry.get(ALSO).and_then(|value| value.value_type.as_ref()) {
+        Some(ValueType::ArrayValue(array)) => array.values.as_slice(),
+        _ => &[],
+    };
+    let tokens = entry.get(UNIQUE).into_iter().chain(also);
+    tokens.filter_map(|value| as_bytes(value)?.try_into().ok()).collect()
+}
+
+pub(super) fn as_bytes(value: &Value) -> Option<&[u8]> {
+    match &value.value_type {
+        Some(ValueType::BytesValue(bytes)) => Some(bytes),
+        _ => None,
+    }
+}
+
+fn map(value: &Value) -> Option<&Fields> {
+    match &value.value_type {
+        Some(ValueType::MapValue(map)) => Some(&map.fields),
+        _ => None,
+    }
+}
+
+fn map_mut(value: &mut Value) -> Option<&mut Fields> {
+    match &mut value.value_type {
+        Some(ValueType::MapValue(map)) => Some(&mut map.fields),
+        _ => None,
+    }
+}
+
+/// The map under a name; what is no map there becomes one.
+fn inner<'a>(fields: &'a mut Fields, name: &str) -> &'a mut Fields {
+    let value = fields.entry(name.to_owned()).or_default();
+    if map(value).is_none() {
+        *value = map_of(Fields::new());
+    }
+    map_mut(value).expect("it was made a map")
+}

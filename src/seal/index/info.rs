@@ -1,0 +1,97 @@
+//! What an attribute says about an index.
+
+/// One step that makes values equal before they are compared. Each is frozen by its name in the format:
+/// what it does to a text never changes, and neither does the Unicode version behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Normalizer {
+    /// Takes white space (Unicode's `White_Space`) from both ends.
+    Trim,
+    /// Unicode's full case folding: `Straße` and `STRASSE` become equal.
+    CaseFold,
+    /// Unicode's normalisation form C: the same letter in the same code points.
+    Nfc,
+    /// Unicode's normalisation form KC: also what only looks different, such as full-width letters.
+    Nfkc,
+    /// An e-mail address: trimmed, form KC, case folded on both sides of the last `@`. Dots and plus
+    /// tags stay, since whether they matter is the mail server's to say.
+    Email,
+    /// Keeps the decimal digits of every script, as `0` to `9`, and drops everything else: for telephone
+    /// and account numbers.
+    Digits,
+}
+
+/// What can be asked of an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum IndexKind {
+    /// Equality: one token.
+    Equality,
+    /// Equality, and no two documents of the collection with equal values.
+    Unique,
+    /// The beginning of a text: one token for each length.
+    Prefix {
+        /// The shortest beginning that can be asked for, in characters after normalising; at least 1.
+        min: u16,
+        /// The longest beginning that the index tells apart, in characters after normalising.
+        max: u16,
+    },
+    /// Single words of a text (Unicode's word boundaries): one token for each different word.
+    Words,
+    /// Less, greater, between.
+    Range(Range),
+}
+
+/// The domain and the precision of a range index. Values outside the domain count as its ends; values
+/// within one step are not told apart by the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Range {
+    /// Integers of any width.
+    Integer {
+        /// The lowest value.
+        min: i128,
+        /// The highest value, above `min`.
+        max: i128,
+        /// The width of a bucket, at least 1.
+        step: u128,
+    },
+    /// Decimal numbers, as plain text (`-12.50`); values are such text, or floating-point numbers.
+    Decimal {
+        /// The lowest value.
+        min: &'static str,
+        /// The highest value, above `min`.
+        max: &'static str,
+        /// The width of a bucket, above zero.
+        step: &'static str,
+    },
+    /// Times (RFC 3339) and dates (`YYYY-MM-DD`, which count as their midnight in UTC).
+    Time {
+        /// The lowest value, in seconds since 1970.
+        min: i64,
+        /// The highest value, above `min`, in seconds since 1970.
+        max: i64,
+        /// The width of a bucket in seconds, at least 1.
+        step: u64,
+    },
+}
+
+/// One index of one field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct IndexInfo {
+    /// What can be asked.
+    pub kind: IndexKind,
+    /// What is done to a text first, in this order. Other values are taken as they are.
+    pub normalize: &'static [Normalizer],
+    /// The length of a token, 8 to 128 bits. Fewer bits let different values share a token: they hide
+    /// more, and queries read more documents in vain.
+    pub bits: u8,
+}
+
+/// An equality index over several fields together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CompoundInfo {
+    /// Its name, which no field of the struct has.
+    pub name: &'static str,
+    /// What is done to each text first, in this order.
+    pub normalize: &'static [Normalizer],
+    /// The length of a token, 8 to 128 bits.
+    pub bits: u8,
+}

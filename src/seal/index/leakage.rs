@@ -1,0 +1,237 @@
+//! What an index tells whoever reads the database, measured on given values.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use super::canonical::Canonical;
+use super::info::{IndexInfo, IndexKind};
+use super::place::IndexPlace;
+use super::scalar::{NotIndexable, Scalar};
+use super::tokens::{Entry, Maker, fill};
+use crate::bytes::Scope;
+use crate::keys::{IndexKey, KeyError};
+
+/// What an index tells an observer who reads the whole database and has no key, for given values. The
+/// tokens are really made, under a key that is thrown away.
+///
+/// ```
+/// use fireseal::{IndexInfo, IndexKind, Leakage, Normalizer, Scalar};
+///
+/// let info = IndexInfo { kind: IndexKind::Equality, normalize: &[Normalizer::CaseFold], bits: 128 };
+/// let values = ["red", "Red", "blue"].map(|value| Scalar::Text(value.to_owned()));
+/// let leakage = Leakage::of(info, &values)?;
+/// assert_eq!((leakage.distinct, leakage.classes), (2, 2));
+/// println!("{leakage}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leakage {
+    /// How many values there are.
+    pub values: usize,
+    /// How many of them differ after normalising.
+    pub distinct: usize,
+    /// How many sets of tokens differ: values with the same set are equal to an observer.
+    pub classes: usize,
+    /// How many values the largest class has: the most frequent value, in most cases.
+    pub largest: usize,
+    /// How many classes have one value only.
+    pub alone: usize,
+    /// The entropy of the classes, in bits: what an observer learns of a value on average. The entropy of
+    /// the values is its upper limit.
+    pub entropy: f64,
+    /// How many of the different values are expected to share a token with another one at the index's
+    /// bits; for kinds of one token only.
+    pub collisions: f64,
+    /// The tokens of one value: the fewest, the mean, the most.
+    pub tokens: (usize, f64, usize),
+    /// How many tokens differ.
+    pub distinct_tokens: usize,
+    /// In how many values the token occurs that is in the most of them, and is not in all.
+    pub commonest: usize,
+    kind: IndexKind,
+    bits: u8,
+}
+
+/// Why a leakage cannot be told.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeakageError {
+    /// A value has no place in the index.
+    #[error("value {position} cannot be indexed: {source}")]
+    NotIndexable {
+        /// Its position among the values, from 1.
+        position: usize,
+        /// Why not.
+        source: NotIndexable,
+    },
+    /// There is no random key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+impl Leakage {
+    /// Measures what an index tells of these values, one for each document.
+    ///
+    /// # Errors
+    /// A value that the index does not take, or no random numbers.
+    pub fn of(info: IndexInfo, values: &[Scalar]) -> Result<Self, LeakageError> {
+        let key = IndexKey::generate()?;
+        let mut classes: HashMap<Vec<Vec<u8>>, usize> = HashMap::new();
+        let mut occurrences: HashMap<Vec<u8>, usize> = HashMap::new();
+        let mut distinct = HashSet::new();
+        let mut counts = Vec::with_capacity(values.len());
+        for (position, value) in values.iter().enumerate() {
+            let all = tokens_of(&key, info, value)
+                .map_err(|source| LeakageError::NotIndexable { position: position + 1, source })?;
+            counts.push(all.len());
+            all.iter().for_each(|token| *occurrences.entry(token.clone()).or_default() += 1);
+            *classes.entry(all).or_default() += 1;
+            distinct.insert(match value {
+                Scalar::Real(real) => real.to_bits().to_le_bytes().to_vec(),
+                _ => canonical(value, info)
+                    .map_err(|source| LeakageError::NotIndexable { position: position + 1, source })?,
+            });
+        }
+        Ok(Self {
+            values: values.len(),
+            distinct: distinct.len(),
+            classes: classes.len(),
+            largest: classes.values().copied().max().unwrap_or(0),
+            alone: classes.values().filter(|count| **count == 1).count(),
+            entropy: entropy(classes.values().copied(), values.len()),
+            collisions: collisions(distinct.len(), info.bits),
+            tokens: spread(&counts),
+            distinct_tokens: occurrences.len(),
+            commonest: occurrences.values().copied().filter(|count| *count < values.len()).max().unwrap_or(0),
+            kind: info.kind,
+            bits: info.bits,
+        })
+    }
+}
+
+/// All tokens of one value.
+fn tokens_of(key: &IndexKey, info: IndexInfo, value: &Scalar) -> Result<Vec<Vec<u8>>, NotIndexable> {
+    let place = IndexPlace { realm: None, scope: &Scope::default(), collection: "measured" };
+    let mut entry = Entry::default();
+    fill(&mut entry, &mut Maker::new(key, place), &["field".to_owned()], value, &info)?;
+    Ok(entry.eq.into_iter().chain(entry.prefix).chain(entry.words).chain(entry.range).collect())
+}
+
+fn canonical(value: &Scalar, info: IndexInfo) -> Result<Vec<u8>, NotIndexable> {
+    Canonical::of(value, info.normalize).map(|canonical| canonical.as_bytes().to_vec())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of values are far below 2^52")]
+fn real(count: usize) -> f64 {
+    count as f64
+}
+
+fn entropy(classes: impl Iterator<Item = usize>, all: usize) -> f64 {
+    let shares = classes.map(|count| real(count) / real(all));
+    shares.map(|share| -share * share.log2()).sum::<f64>().max(0.0)
+}
+
+/// Of `distinct` values, how many share a token of so many random bits with another one.
+fn collisions(distinct: usize, bits: u8) -> f64 {
+    let others = real(distinct.saturating_sub(1));
+    // 1 - (1 - 2^-bits)^others, without losing what is small.
+    real(distinct) * -(others * (-(0.5_f64.powi(bits.into()))).ln_1p()).exp_m1()
+}
+
+fn spread(counts: &[usize]) -> (usize, f64, usize) {
+    let least = counts.iter().copied().min().unwrap_or(0);
+    let most = counts.iter().copied().max().unwrap_or(0);
+    (least, real(counts.iter().sum()) / real(counts.len().max(1)), most)
+}
+
+impl fmt::Display for Leakage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { values, distinct, classes, largest, alone, .. } = self;
+        writeln!(f, "values                 {values}, {distinct} different after normalising")?;
+        let (least, mean, most) = self.tokens;
+        writeln!(
+            f,
+            "tokens of a value      {mean:.1} on average, {least} to {most}; {} bits each",
+            self.bits
+        )?;
+        writeln!(f, "different tokens       {}", self.distinct_tokens)?;
+        writeln!(f, "expected collisions    {:.1} values share a token with another one", self.collisions)?;
+        writeln!(
+            f,
+            "an observer learns     {:.2} bits of a value, of {:.2} at most",
+            self.entropy,
+            real(*values).log2().max(0.0)
+        )?;
+        writeln!(
+            f,
+            "  which are equal      {classes} classes, the largest of {largest}, {alone} of one value"
+        )?;
+        match self.kind {
+            IndexKind::Equality | IndexKind::Unique => {
+                writeln!(
+                    f,
+                    "  how often each is    whoever knows the frequencies of the values names the common ones"
+                )
+            }
+            IndexKind::Prefix { .. } => writeln!(
+                f,
+                "  common beginnings    which values begin alike, how long they are; one beginning is in {} values",
+                self.commonest
+            ),
+            IndexKind::Words => writeln!(
+                f,
+                "  common words         which words stand together, how many there are; one word is in {} values",
+                self.commonest
+            ),
+            IndexKind::Range(_) => writeln!(
+                f,
+                "  which are near       shared intervals, from which the order comes out; one interval is in {} values",
+                self.commonest
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::index::{Normalizer, Range};
+
+    fn texts(values: &[&str]) -> Vec<Scalar> {
+        values.iter().map(|value| Scalar::Text((*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_is_equal_is_seen_and_nothing_else() {
+        let info = IndexInfo { kind: IndexKind::Equality, normalize: &[Normalizer::CaseFold], bits: 128 };
+        let leakage = Leakage::of(info, &texts(&["a", "A", "b", "c"])).expect("indexable");
+        assert_eq!((leakage.values, leakage.distinct, leakage.classes), (4, 3, 3));
+        assert_eq!((leakage.largest, leakage.alone, leakage.tokens), (2, 2, (1, 1.0, 1)));
+        assert!((leakage.entropy - 1.5).abs() < 1e-9 && leakage.collisions < 1e-30);
+    }
+
+    #[test]
+    fn few_bits_collide_as_often_as_is_told() {
+        let info = IndexInfo { kind: IndexKind::Equality, normalize: &[], bits: 8 };
+        let values: Vec<_> = (0..300).map(Scalar::Integer).collect();
+        let leakage = Leakage::of(info, &values).expect("indexable");
+        let shared = leakage.values - leakage.alone;
+        assert!((real(shared) - leakage.collisions).abs() < 60.0, "{shared} and {}", leakage.collisions);
+    }
+
+    #[test]
+    fn ranges_show_what_is_near() {
+        let kind = IndexKind::Range(Range::Integer { min: 0, max: 255, step: 1 });
+        let info = IndexInfo { kind, normalize: &[], bits: 128 };
+        let leakage = Leakage::of(info, &[0, 1, 128].map(Scalar::Integer)).expect("indexable");
+        assert_eq!((leakage.tokens, leakage.commonest), ((9, 9.0, 9), 2));
+        assert!(leakage.to_string().contains("which are near"));
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_told_by_its_position() {
+        let info = IndexInfo { kind: IndexKind::Words, normalize: &[], bits: 128 };
+        let error = Leakage::of(info, &[Scalar::Integer(4_711)]).expect_err("no text").to_string();
+        assert!(error.starts_with("value 1 ") && !error.contains("4711"), "{error}");
+    }
+}

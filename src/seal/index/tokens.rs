@@ -1,0 +1,260 @@
+//! The tokens of a document: what stands in `_seal.idx`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::canonical::Canonical;
+use super::info::{IndexInfo, IndexKind, Normalizer};
+use super::normal::Normal;
+use super::place::{IndexPlace, What, push_what, unique};
+use super::range::Buckets;
+use super::scalar::{NotIndexable, Scalar};
+use super::walk::{Terms, Values};
+use crate::bytes::{FieldPath, FieldStep, Location};
+use crate::keys::{IndexKey, PlaceKeys, TokenKey};
+use crate::seal::error::SealError;
+
+/// The most tokens that one document takes: each is an index entry of Firestore's, which takes 40,000.
+pub(crate) const MAX_TOKENS: usize = 1_000;
+
+/// The tokens of one field or compound index.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Entry {
+    /// The first 16 bytes of the index key's id.
+    pub(crate) key: [u8; 16],
+    pub(crate) eq: Option<Vec<u8>>,
+    pub(crate) unique: Option<[u8; 32]>,
+    /// Sorted by their bytes, as the next two are.
+    pub(crate) prefix: Vec<Vec<u8>>,
+    pub(crate) words: Vec<Vec<u8>>,
+    pub(crate) range: Vec<Vec<u8>>,
+}
+
+impl Entry {
+    /// How many tokens it has.
+    pub(crate) fn count(&self) -> usize {
+        let single = usize::from(self.eq.is_some()) + usize::from(self.unique.is_some());
+        single + self.prefix.len() + self.words.len() + self.range.len()
+    }
+}
+
+/// How an index key is called in `_seal.idx`.
+pub(crate) fn epoch(key: &IndexKey) -> [u8; 16] {
+    let mut epoch = [0; 16];
+    epoch.copy_from_slice(&key.id().as_bytes()[..16]);
+    epoch
+}
+
+/// The name of a field or compound index under `_seal.idx`: names joined by dots; a dot or a backslash in
+/// a name has a backslash in front.
+pub(crate) fn entry_name(path: &[String]) -> String {
+    let escaped: Vec<_> = path.iter().map(|name| name.replace('\\', "\\\\").replace('.', "\\.")).collect();
+    escaped.join(".")
+}
+
+/// The tokens of a document under one index key, by the names of [`entry_name`].
+///
+/// # Errors
+/// A value that its index does not take, or more than [`MAX_TOKENS`].
+pub(crate) fn tokens(
+    terms: &[Terms],
+    key: &IndexKey,
+    location: &Location,
+) -> Result<BTreeMap<String, Entry>, SealError> {
+    let collection = location.document().parent();
+    let place = IndexPlace { realm: location.realm(), scope: location.scope(), collection: collection.id() };
+    let mut maker = Maker::new(key, place);
+    let mut entries = BTreeMap::new();
+    for term in terms {
+        let failed = |source| {
+            let steps = term.path.iter().cloned().map(FieldStep::Key).collect();
+            SealError::NotIndexable { field: FieldPath::new(steps), source }
+        };
+        let mut entry = Entry { key: epoch(key), ..Entry::default() };
+        match &term.values {
+            Values::Closed => continue,
+            Values::Compound { info, parts } => {
+                entry.eq =
+                    Some(maker.compound(&term.path, parts, info.normalize, info.bits).map_err(failed)?);
+            }
+            Values::Field { infos, value } => {
+                for info in *infos {
+                    fill(&mut entry, &mut maker, &term.path, value, info).map_err(failed)?;
+                    if info.kind == IndexKind::Unique {
+                        let place = unique(location.realm(), location.scope(), &collection);
+                        let mut maker = Maker::at(key, &place);
+                        entry.unique = Some(maker.unique(&term.path, value, info.normalize).map_err(failed)?);
+                    }
+                }
+            }
+        }
+        if entries.insert(entry_name(&term.path), entry).is_some() {
+            return Err(failed(NotIndexable::NameTaken));
+        }
+    }
+    let count = entries.values().map(Entry::count).sum();
+    if count > MAX_TOKENS {
+        return Err(SealError::TooManyTokens { count });
+    }
+    Ok(entries)
+}
+
+/// Makes the tokens of one index of a field.
+pub(super) fn fill(
+    entry: &mut Entry,
+    maker: &mut Maker<'_>,
+    path: &[String],
+    value: &Scalar,
+    info: &IndexInfo,
+) -> Result<(), NotIndexable> {
+    match &info.kind {
+        IndexKind::Equality | IndexKind::Unique => entry.eq = Some(maker.equality(path, value, info)?),
+        IndexKind::Prefix { min, max } => {
+            let text = text(value, info)?;
+            entry.prefix = maker.prefixes(path, info, beginnings(&text, *min, *max))?;
+        }
+        IndexKind::Words => {
+            let text = text(value, info)?;
+            let words: BTreeSet<&str> = text.words().collect();
+            entry.words = maker.words(path, info, words);
+        }
+        IndexKind::Range(range) => {
+            let buckets = Buckets::of(range)?;
+            let intervals = buckets.intervals(&buckets.point(value)?);
+            entry.range = maker.intervals(path, info, &buckets, intervals);
+        }
+    }
+    Ok(())
+}
+
+/// The text that a prefix or words index is of, normalised.
+pub(super) fn text<'a>(value: &'a Scalar, info: &IndexInfo) -> Result<Normal<'a>, NotIndexable> {
+    match value {
+        Scalar::Text(text) => Ok(Normal::of(text, info.normalize)),
+        _ => Err(NotIndexable::NotText),
+    }
+}
+
+/// The beginnings of a text that have `min` to `max` characters.
+fn beginnings(text: &str, min: u16, max: u16) -> impl Iterator<Item = &str> {
+    let ends = text.char_indices().map(|(start, letter)| start + letter.len_utf8());
+    let (min, max) = (usize::from(min.max(1)), usize::from(max));
+    ends.take(max).skip(min - 1).filter_map(|end| text.get(..end))
+}
+
+/// Makes tokens under one index key at one place.
+pub(super) struct Maker<'a> {
+    key: &'a IndexKey,
+    keys: Arc<PlaceKeys>,
+    next: usize,
+    what: Vec<u8>,
+    value: Canonical,
+}
+
+impl<'a> Maker<'a> {
+    pub(super) fn new(key: &'a IndexKey, place: IndexPlace<'_>) -> Self {
+        Self::at(key, &place.encode())
+    }
+
+    fn at(key: &'a IndexKey, place: &[u8]) -> Self {
+        Self { key, keys: key.place(place), next: 0, what: Vec::with_capacity(96), value: Canonical::empty() }
+    }
+
+    fn token_key(
+        &mut self,
+        path: &[String],
+        what: What<'_>,
+        normalize: &[Normalizer],
+        bits: u8,
+    ) -> Arc<TokenKey> {
+        self.what.clear();
+        push_what(&mut self.what, path, what, normalize, bits);
+        self.keys.key(self.key, &self.what, &mut self.next)
+    }
+
+    /// A unique index has the equality tokens of an equality index.
+    pub(super) fn equality(
+        &mut self,
+        path: &[String],
+        value: &Scalar,
+        info: &IndexInfo,
+    ) -> Result<Vec<u8>, NotIndexable> {
+        let key = self.token_key(path, What::Equality, info.normalize, info.bits);
+        Ok(cut(&key.token(self.value.value(value, info.normalize)?), info.bits))
+    }
+
+    fn unique(
+        &mut self,
+        path: &[String],
+        value: &Scalar,
+        normalize: &[Normalizer],
+    ) -> Result<[u8; 32], NotIndexable> {
+        let key = self.token_key(path, What::Unique, normalize, 0);
+        Ok(key.token(self.value.value(value, normalize)?))
+    }
+
+    pub(super) fn compound(
+        &mut self,
+        path: &[String],
+        parts: &[Scalar],
+        normalize: &[Normalizer],
+        bits: u8,
+    ) -> Result<Vec<u8>, NotIndexable> {
+        let key = self.token_key(path, What::Compound, normalize, bits);
+        Ok(cut(&key.token(self.value.compound(parts, normalize)?), bits))
+    }
+
+    pub(super) fn prefixes<'t>(
+        &mut self,
+        path: &[String],
+        info: &IndexInfo,
+        beginnings: impl Iterator<Item = &'t str>,
+    ) -> Result<Vec<Vec<u8>>, NotIndexable> {
+        let IndexKind::Prefix { min, max } = info.kind else { return Err(NotIndexable::Bounds) };
+        if min == 0 || max < min {
+            return Err(NotIndexable::Bounds);
+        }
+        let key = self.token_key(path, What::Prefix { min, max }, info.normalize, info.bits);
+        Ok(sorted(beginnings.map(|text| cut(&key.token(self.value.text(text)), info.bits))))
+    }
+
+    pub(super) fn words<'t>(
+        &mut self,
+        path: &[String],
+        info: &IndexInfo,
+        words: impl IntoIterator<Item = &'t str>,
+    ) -> Vec<Vec<u8>> {
+        let key = self.token_key(path, What::Words, info.normalize, info.bits);
+        sorted(words.into_iter().map(|word| cut(&key.token(self.value.text(word)), info.bits)))
+    }
+
+    pub(super) fn intervals(
+        &mut self,
+        path: &[String],
+        info: &IndexInfo,
+        buckets: &Buckets,
+        intervals: impl IntoIterator<Item = super::range::Interval>,
+    ) -> Vec<Vec<u8>> {
+        let key = self.token_key(path, What::Range(buckets), &[], info.bits);
+        let tokens = intervals.into_iter().map(|one| cut(&key.token(self.value.interval(one)), info.bits));
+        sorted(tokens)
+    }
+}
+
+/// The first bits of a token. What is left of the last byte is zero.
+fn cut(token: &[u8; 32], bits: u8) -> Vec<u8> {
+    let bits = usize::from(bits.clamp(8, 128));
+    let mut cut: Vec<u8> = token.iter().take(bits.div_ceil(8)).copied().collect();
+    if let (Some(last), true) = (cut.last_mut(), bits % 8 > 0) {
+        *last &= 0xff << (8 - bits % 8);
+    }
+    cut
+}
+
+/// Sorted by their bytes, each once: their order tells nothing.
+fn sorted(tokens: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
+    let mut tokens: Vec<_> = tokens.collect();
+    tokens.sort_unstable();
+    tokens.dedup();
+    tokens
+}
