@@ -1,17 +1,22 @@
-//! Sealing and opening one document of five sensitive fields, against the bare cipher and encoding.
+//! Sealing and opening, against the bare cipher and encoding.
 //!
-//! `cargo bench --bench seal` prints medians and their ratio, measured in turn in one run; without
+//! `cargo bench --bench seal` prints medians and their ratios, measured in turn in one run, with the
+//! fast cipher; `cargo bench --bench seal --no-default-features` with the portable one. Without
 //! `--bench` it only makes sure that everything runs.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "support/measure.rs"]
+mod measure;
+#[cfg_attr(feature = "aws-lc", path = "support/raw_aws_lc.rs")]
+#[cfg_attr(not(feature = "aws-lc"), path = "support/raw_portable.rs")]
+mod raw;
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::time::Instant;
 
-use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
-use chacha20::{R20, hchacha};
 use fireseal::{DataKey, DocumentPath, KeyRing, Location, Sealable};
+use measure::{Medians, compare, compare_batches, settle, time};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -44,36 +49,35 @@ fn customer() -> Customer {
     }
 }
 
-/// What cannot be left out: an HChaCha20 and a ChaCha20-Poly1305 for each value, and its encoding
-/// into a buffer that is there already.
+#[derive(Sealable, Clone)]
+#[sealable(collection = "photos")]
+struct Photo {
+    #[sealable(id)]
+    id: String,
+    #[sensitive(bytes)]
+    image: Vec<u8>,
+}
+
+const KEY: [u8; 32] = [1; 32];
+const NONCE: [u8; 24] = [2; 24];
+/// As long as the associated data of these documents' fields.
+const ASSOCIATED_DATA: [u8; 105] = [3; 105];
+
+/// What cannot be left out: for each value its encoding into a buffer that is there already, and
+/// one whole XChaCha20-Poly1305.
+#[derive(Default)]
 struct Bare {
-    key: [u8; 32],
-    nonce: [u8; 24],
-    associated_data: [u8; 128],
     buffers: [Vec<u8>; 5],
     tags: [[u8; 16]; 5],
 }
 
 impl Bare {
-    fn cipher(&self) -> (LessSafeKey, Nonce) {
-        let (prefix, rest) = self.nonce.split_first_chunk::<16>().unwrap();
-        let subkey = hchacha::<R20>((&self.key).into(), prefix.into());
-        let key = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &subkey).unwrap());
-        let mut nonce = [0; 12];
-        nonce[4..].copy_from_slice(rest);
-        (key, Nonce::assume_unique_for_key(nonce))
-    }
-
     fn encode(&mut self, field: usize, value: &impl Serialize) {
-        self.buffers[field].clear();
-        let mut serializer =
-            rmp_serde::Serializer::new(&mut self.buffers[field]).with_struct_map().with_human_readable();
+        let buffer = &mut self.buffers[field];
+        buffer.clear();
+        let mut serializer = rmp_serde::Serializer::new(&mut *buffer).with_struct_map().with_human_readable();
         value.serialize(&mut serializer).unwrap();
-        let (key, nonce) = self.cipher();
-        let tag = key
-            .seal_in_place_separate_tag(nonce, Aad::from(&self.associated_data), &mut self.buffers[field])
-            .unwrap();
-        self.tags[field] = tag.as_ref().try_into().unwrap();
+        self.tags[field] = raw::seal(&KEY, &NONCE, &ASSOCIATED_DATA, buffer);
     }
 
     fn seal(&mut self, customer: &Customer) {
@@ -85,16 +89,8 @@ impl Bare {
     }
 
     fn decode<T: DeserializeOwned>(&self, field: usize, plaintext: &mut Vec<u8>) -> T {
-        let (key, nonce) = self.cipher();
         plaintext.resize(self.buffers[field].len(), 0);
-        key.open_separate_gather(
-            nonce,
-            Aad::from(&self.associated_data),
-            &self.buffers[field],
-            &self.tags[field],
-            plaintext,
-        )
-        .unwrap();
+        raw::open(&KEY, &NONCE, &ASSOCIATED_DATA, &self.buffers[field], &self.tags[field], plaintext);
         T::deserialize(
             &mut rmp_serde::Deserializer::from_read_ref(plaintext.as_slice()).with_human_readable(),
         )
@@ -113,64 +109,73 @@ impl Bare {
     }
 }
 
-fn main() {
-    let rounds = if std::env::args().any(|argument| argument == "--bench") { 301 } else { 3 };
-    let customer = customer();
-    let ring = KeyRing::new(DataKey::generate().unwrap());
-    let location = Location::new(DocumentPath::parse("customers/ada").unwrap());
-    let sealed = customer.seal(&location, &ring).unwrap();
-    let mut bare = Bare {
-        key: [1; 32],
-        nonce: [2; 24],
-        associated_data: [3; 128],
-        buffers: Default::default(),
-        tags: [[0; 16]; 5],
-    };
-    bare.seal(&customer);
+fn location(path: &str) -> Location {
+    Location::new(DocumentPath::parse(path).unwrap())
+}
+
+/// Opening consumes what it opens: the copies are made before the clock starts.
+fn opened<T: Sealable>(sealed: &T::Sealed, batch: usize, location: &Location, ring: &KeyRing) -> f64 {
+    let mut copies = vec![sealed.clone(); batch];
+    time(batch, || drop(black_box(T::open(copies.pop().unwrap(), location, ring))))
+}
+
+fn document(ring: &KeyRing) {
+    const ROUNDS: usize = 501;
+    const BATCH: usize = 200;
+    let (customer, here, mut bare) = (customer(), location("customers/ada"), Bare::default());
+    let sealed = customer.seal(&here, ring).unwrap();
+    let seal = || drop(black_box(black_box(&customer).seal(&here, ring)));
+    report("seal, 5 fields", compare(ROUNDS, BATCH, seal, || bare.seal(black_box(&customer))));
 
     let mut plaintext = Vec::new();
-    compare("seal", rounds, &mut || drop(black_box(customer.seal(&location, &ring))), &mut || {
-        bare.seal(black_box(&customer));
-    });
-    // What is opened is consumed: the copies are made beforehand.
-    let mut copies = Vec::new();
-    let fill = |copies: &mut Vec<SealedCustomer>| copies.resize(BATCH, sealed.clone());
-    let (mut own, mut base) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        fill(&mut copies);
-        own.push(time(&mut || drop(black_box(Customer::open(copies.pop().unwrap(), &location, &ring)))));
-        base.push(time(&mut || drop(black_box(bare.open(&mut plaintext)))));
-    }
-    report("open", &mut own, &mut base);
+    let own = || opened::<Customer>(&sealed, BATCH, &here, ring);
+    let base = || time(BATCH, || drop(black_box(bare.open(&mut plaintext))));
+    report("open, 5 fields", compare_batches(ROUNDS, own, base));
+    let draw = || {
+        let mut draw = [0; 24];
+        getrandom::fill(black_box(&mut draw)).unwrap();
+    };
+    let Medians { own, .. } = compare(ROUNDS, BATCH, draw, || ());
+    println!("of sealing, the draw of 24 random bytes: {own:.0} ns");
 }
 
-const BATCH: usize = 200;
+fn large(ring: &KeyRing) {
+    const ROUNDS: usize = 301;
+    settle();
+    let here = location("photos/one");
+    let photo = Photo { id: "one".to_owned(), image: vec![7; 1 << 20] };
+    let sealed = photo.seal(&here, ring).unwrap();
+    let mut buffer = photo.image.clone();
+    let seal = || drop(black_box(black_box(&photo).seal(&here, ring)));
+    let base = || {
+        black_box(raw::seal(&KEY, &NONCE, &ASSOCIATED_DATA, &mut buffer));
+    };
+    throughput("seal, 1 MiB of bytes", compare(ROUNDS, 1, seal, base));
 
-/// Nanoseconds of one call, over a batch.
-fn time(work: &mut dyn FnMut()) -> f64 {
-    let start = Instant::now();
-    for _ in 0..BATCH {
-        work();
-    }
-    start.elapsed().as_secs_f64() * 1e9 / BATCH as f64
+    let mut ciphertext = photo.image.clone();
+    let tag = raw::seal(&KEY, &NONCE, &ASSOCIATED_DATA, &mut ciphertext);
+    let own = || opened::<Photo>(&sealed, 1, &here, ring);
+    let base = || time(1, || raw::open(&KEY, &NONCE, &ASSOCIATED_DATA, &ciphertext, &tag, &mut buffer));
+    throughput("open, 1 MiB of bytes", compare_batches(ROUNDS, own, base));
 }
 
-fn compare(what: &str, rounds: usize, own: &mut dyn FnMut(), base: &mut dyn FnMut()) {
-    let (mut owns, mut bases) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        owns.push(time(own));
-        bases.push(time(base));
-    }
-    report(what, &mut owns, &mut bases);
+fn report(what: &str, Medians { own, base, ratio }: Medians) {
+    println!("{what}: {own:.0} ns, bare cipher and encoding {base:.0} ns, ratio {ratio:.2}");
 }
 
-fn report(what: &str, own: &mut [f64], base: &mut [f64]) {
-    let mut ratios: Vec<f64> = own.iter().zip(base.iter()).map(|(own, base)| own / base).collect();
-    let (own, base, ratio) = (median(own), median(base), median(&mut ratios));
-    println!("{what}: {own:.0} ns a document, bare cipher and encoding {base:.0} ns, ratio {ratio:.2}");
+fn throughput(what: &str, Medians { own, base, ratio }: Medians) {
+    let rate = |time: f64| f64::from(1 << 20) / time * 1e3;
+    println!(
+        "{what}: {:.0} MB/s, bare cipher {:.0} MB/s: {:.0} % of it",
+        rate(own),
+        rate(base),
+        100.0 / ratio
+    );
 }
 
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+fn main() {
+    println!("cipher: {}", raw::NAME);
+    let ring = KeyRing::new(DataKey::generate().unwrap());
+    document(&ring);
+    large(&ring);
 }

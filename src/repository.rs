@@ -11,6 +11,7 @@ mod keyless;
 mod list;
 mod opener;
 mod outcome;
+mod parallel;
 mod query;
 mod reindex;
 mod seal_map;

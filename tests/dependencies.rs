@@ -68,6 +68,7 @@ fn what_the_library_names_itself_is_listed() {
         "icu_normalizer",
         "icu_properties",
         "jiff",
+        "rmp",
         "rmp-serde",
         "serde",
         "serde-transcode",

@@ -58,7 +58,9 @@ impl Cipher {
         associated_data: &[u8],
         buffer: &mut [u8],
     ) -> Result<[u8; TAG_BYTES], TooLong> {
-        self.for_nonce(nonce).seal(nonce, associated_data, buffer)
+        let mut tag = [0; TAG_BYTES];
+        self.for_nonce(nonce).seal(nonce, associated_data, buffer, &mut tag)?;
+        Ok(tag)
     }
 
     /// Decrypts into `plaintext`, which is as long as the ciphertext.
@@ -85,15 +87,16 @@ impl Subcipher {
         *split(nonce).0 == self.prefix
     }
 
-    /// Encrypts `buffer` in place and returns the tag. The nonce is one that it [`takes`](Self::takes).
+    /// Encrypts `buffer` in place and writes the tag. The nonce is one that it [`takes`](Self::takes).
     pub(crate) fn seal(
         &self,
         nonce: &[u8; NONCE_BYTES],
         associated_data: &[u8],
         buffer: &mut [u8],
-    ) -> Result<[u8; TAG_BYTES], TooLong> {
+        tag: &mut [u8; TAG_BYTES],
+    ) -> Result<(), TooLong> {
         assert!(self.takes(nonce), "a nonce of this subcipher");
-        self.cipher.seal(&short(nonce), associated_data, buffer)
+        self.cipher.seal(&short(nonce), associated_data, buffer, tag)
     }
 
     /// Decrypts into `plaintext`, which is as long as the ciphertext. Where the tag does not match,
@@ -144,7 +147,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "a nonce of this subcipher")]
     fn a_subcipher_refuses_other_nonces() {
-        let _ = Cipher::new(&[1; 32]).for_nonce(&[2; 24]).seal(&[3; 24], b"", &mut []);
+        let _ = Cipher::new(&[1; 32]).for_nonce(&[2; 24]).seal(&[3; 24], b"", &mut [], &mut [0; 16]);
     }
 
     /// draft-irtf-cfrg-xchacha-03, appendix A.3.1.
@@ -184,7 +187,8 @@ mod tests {
             let subkey = hchacha::<R20>(<&Key>::from(&key), split(&nonce).0.into());
             let portable = portable::ChaCha20Poly1305::new(subkey.as_ref());
             let mut sealed = plaintext.clone();
-            let own = portable.seal(&short(&nonce), &associated_data, &mut sealed).expect("short");
+            let mut own = [0; 16];
+            portable.seal(&short(&nonce), &associated_data, &mut sealed, &mut own).expect("short");
             prop_assert_eq!((&sealed, own), (&expected, tag));
 
             let mut opened = vec![0; plaintext.len()];

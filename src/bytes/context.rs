@@ -36,7 +36,7 @@ pub(crate) const KEY: u8 = 3;
 const INDEX: u8 = 4;
 
 /// A stored field path while it is walked, kept in the encoding above.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct StepPath {
     encoded: Vec<u8>,
     steps: u32,
@@ -49,7 +49,16 @@ pub(crate) struct Mark {
     steps: u32,
 }
 
+impl Default for StepPath {
+    /// The document's root.
+    fn default() -> Self {
+        // Room for three or four steps, so that a walk over most documents allocates once.
+        Self { encoded: Vec::with_capacity(64), steps: 0 }
+    }
+}
+
 impl StepPath {
+    #[inline]
     pub(crate) fn push_key(&mut self, key: &str) -> Mark {
         let mark = self.mark();
         push_component(&mut self.encoded, KEY, key.as_bytes());
@@ -65,9 +74,16 @@ impl StepPath {
         mark
     }
 
+    #[inline]
     pub(crate) fn back_to(&mut self, mark: Mark) {
         self.encoded.truncate(mark.len);
         self.steps = mark.steps;
+    }
+
+    /// Goes back to the root.
+    pub(crate) fn clear(&mut self) {
+        self.encoded.clear();
+        self.steps = 0;
     }
 
     fn mark(&self) -> Mark {
@@ -169,7 +185,7 @@ pub(crate) struct AssociatedData {
 impl AssociatedData {
     pub(crate) fn new<'a>(place: impl Into<Place<'a>>, key_id: &KeyId) -> Self {
         let place = place.into();
-        let mut bytes = Vec::with_capacity(192);
+        let mut bytes = Vec::with_capacity(256);
         push_bytes(&mut bytes, LABEL);
         bytes.push(match place {
             Place::Document(_) => KIND_DOCUMENT_FIELD,
@@ -196,7 +212,8 @@ impl AssociatedData {
 }
 
 fn push_document(out: &mut Vec<u8>, location: &Location) {
-    push_length(out, location.document().segments().count());
+    let slashes = location.document().as_str().bytes().filter(|&byte| byte == b'/').count();
+    push_length(out, slashes + 1);
     for (position, segment) in location.document().segments().enumerate() {
         let kind = if position % 2 == 0 { COLLECTION } else { DOCUMENT };
         push_component(out, kind, segment.as_bytes());
@@ -224,10 +241,12 @@ fn push_optional<T>(out: &mut Vec<u8>, value: Option<T>, push: impl FnOnce(&mut 
 }
 
 pub(crate) fn push_component(out: &mut Vec<u8>, kind: u8, bytes: &[u8]) {
+    out.reserve(5 + bytes.len());
     out.push(kind);
     push_bytes(out, bytes);
 }
 
+#[inline]
 pub(crate) fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     push_length(out, bytes.len());
     out.extend_from_slice(bytes);

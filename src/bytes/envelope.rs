@@ -74,6 +74,7 @@ impl Header {
     }
 
     /// Writes version, key id and nonce over the first [`HEADER_BYTES`] of a buffer.
+    #[inline]
     pub(crate) fn encode(&self, out: &mut [u8; HEADER_BYTES]) {
         let [version, rest @ ..] = out;
         *version = VERSION;

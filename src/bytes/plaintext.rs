@@ -12,8 +12,10 @@
 //! (`BytesMode`), but an untagged, internally tagged or flattened value would then come back as
 //! another variant, or not at all.
 
+use rmp::Marker;
 use serde::Serialize;
-use serde::de::{Deserialize, DeserializeOwned, IgnoredAny};
+use serde::de::{Deserialize, DeserializeOwned};
+use serde_bytes::ByteBuf;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::envelope::{HEADER_BYTES, TAG_BYTES};
@@ -85,34 +87,38 @@ impl Plaintext {
         plaintext
     }
 
+    #[inline]
     fn start(content: u8, format: Format, room: usize) -> Self {
         let padding = format.pad.map_or(0, |multiple| multiple as usize);
         let mut bytes = Vec::with_capacity(HEADER_BYTES + 1 + room + padding + TAG_BYTES);
-        bytes.resize(HEADER_BYTES, 0);
-        bytes.push(if format.pad.is_some() { content | PADDED } else { content });
+        let mut start = [0; HEADER_BYTES + 1];
+        start[HEADER_BYTES] = if format.pad.is_some() { content | PADDED } else { content };
+        bytes.extend_from_slice(&start);
         Self(Zeroizing::new(bytes))
     }
 
+    #[inline]
     fn finish(&mut self, format: Format) {
         let mut out = Growing(&mut self.0);
         if let Some(multiple) = format.pad {
             out.extend(&[PADDING_START]);
             let length = out.0.len() - HEADER_BYTES;
             let padded = length.next_multiple_of(multiple.max(1) as usize);
-            out.reserve(padded - length + TAG_BYTES);
+            out.reserve(padded - length);
             out.0.resize(HEADER_BYTES + padded, 0);
         }
-        out.reserve(TAG_BYTES);
+        out.extend(&[0; TAG_BYTES]);
     }
 
-    /// The header's place and the plaintext.
-    pub(crate) fn parts_mut(&mut self) -> (&mut [u8; HEADER_BYTES], &mut [u8]) {
-        self.0.split_first_chunk_mut().expect("a plaintext begins with room for the header")
+    /// The header's place, the plaintext, and the tag's place.
+    pub(crate) fn parts_mut(&mut self) -> (&mut [u8; HEADER_BYTES], &mut [u8], &mut [u8; TAG_BYTES]) {
+        let (header, rest) = self.0.split_first_chunk_mut().expect("it begins with room for the header");
+        let (plaintext, tag) = rest.split_last_chunk_mut().expect("it ends with room for the tag");
+        (header, plaintext, tag)
     }
 
-    /// The whole envelope, once header and ciphertext are in place.
-    pub(crate) fn into_envelope(mut self, tag: &[u8; TAG_BYTES]) -> Vec<u8> {
-        self.0.extend_from_slice(tag);
+    /// The whole envelope, once header, ciphertext and tag are in place.
+    pub(crate) fn into_envelope(mut self) -> Vec<u8> {
         std::mem::take(&mut *self.0)
     }
 }
@@ -131,11 +137,59 @@ fn write_message_pack<T: Serialize + ?Sized>(value: &T, out: &mut Growing<'_>) -
     value.serialize(&mut serializer).map_err(|_| EncodeError::Unserializable)?;
     // The encoder counts neither depth nor elements: an implementation may announce another length
     // than it writes.
-    match read_one::<IgnoredAny>(out.0.get(start..).unwrap_or_default()) {
-        Ok(_) => Ok(()),
-        Err(rmp_serde::decode::Error::DepthLimitExceeded) => Err(EncodeError::TooDeep),
-        Err(_) => Err(EncodeError::Unserializable),
+    let mut written = out.0.get(start..).unwrap_or_default();
+    skip_one(&mut written, MAX_DEPTH)?;
+    if written.is_empty() { Ok(()) } else { Err(EncodeError::Unserializable) }
+}
+
+/// Goes past one value. Its markers and lengths tell whether it is whole, in a fraction of the time
+/// that decoding takes.
+fn skip_one(rest: &mut &[u8], depth: usize) -> Result<(), EncodeError> {
+    let (&marker, after) = rest.split_first().ok_or(EncodeError::Unserializable)?;
+    *rest = after;
+    // Most values are short texts: they need no table.
+    if let Marker::FixStr(len) = Marker::from_u8(marker) {
+        *rest = rest.get(usize::from(len)..).ok_or(EncodeError::Unserializable)?;
+        return Ok(());
     }
+    let (bytes, values) = match Marker::from_u8(marker) {
+        Marker::FixPos(_) | Marker::FixNeg(_) | Marker::Null | Marker::False | Marker::True => (0, None),
+        Marker::U8 | Marker::I8 => (1, None),
+        Marker::U16 | Marker::I16 => (2, None),
+        Marker::U32 | Marker::I32 | Marker::F32 => (4, None),
+        Marker::U64 | Marker::I64 | Marker::F64 => (8, None),
+        Marker::FixStr(len) => (usize::from(len), None),
+        Marker::Str8 | Marker::Bin8 => (read_length::<1>(rest)?, None),
+        Marker::Str16 | Marker::Bin16 => (read_length::<2>(rest)?, None),
+        Marker::Str32 | Marker::Bin32 => (read_length::<4>(rest)?, None),
+        // An extension has a type in front, and counts as a level.
+        Marker::FixExt1 => (2, Some(0)),
+        Marker::FixExt2 => (3, Some(0)),
+        Marker::FixExt4 => (5, Some(0)),
+        Marker::FixExt8 => (9, Some(0)),
+        Marker::FixExt16 => (17, Some(0)),
+        Marker::Ext8 => (1 + read_length::<1>(rest)?, Some(0)),
+        Marker::Ext16 => (1 + read_length::<2>(rest)?, Some(0)),
+        Marker::Ext32 => (read_length::<4>(rest)?.saturating_add(1), Some(0)),
+        Marker::FixArray(len) => (0, Some(len.into())),
+        Marker::Array16 => (0, Some(read_length::<2>(rest)?)),
+        Marker::Array32 => (0, Some(read_length::<4>(rest)?)),
+        Marker::FixMap(len) => (0, Some(2 * usize::from(len))),
+        Marker::Map16 => (0, Some(2 * read_length::<2>(rest)?)),
+        Marker::Map32 => (0, Some(read_length::<4>(rest)?.saturating_mul(2))),
+        Marker::Reserved => return Err(EncodeError::Unserializable),
+    };
+    *rest = rest.get(bytes..).ok_or(EncodeError::Unserializable)?;
+    let Some(values) = values else { return Ok(()) };
+    let depth = depth.checked_sub(1).ok_or(EncodeError::TooDeep)?;
+    (0..values).try_for_each(|_| skip_one(rest, depth))
+}
+
+/// A length of `N` bytes, big-endian.
+fn read_length<const N: usize>(rest: &mut &[u8]) -> Result<usize, EncodeError> {
+    let (length, after) = rest.split_first_chunk::<N>().ok_or(EncodeError::Unserializable)?;
+    *rest = after;
+    Ok(length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)))
 }
 
 /// Reads one value, and nothing behind it.
@@ -157,14 +211,32 @@ fn read_one<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, rmp_serde::decode::E
     }
 }
 
+/// Reads the value of a plaintext.
+pub(crate) fn decode<T: DeserializeOwned>(plaintext: &[u8]) -> Result<T, NotDecodable> {
+    Content::decode(plaintext)?.value()
+}
+
+/// Takes the raw bytes of a plaintext out of its buffer, which may be large; `None` for MessagePack's
+/// nil.
+pub(crate) fn take_bytes(plaintext: &mut Vec<u8>) -> Result<Option<Vec<u8>>, NotDecodable> {
+    let length = match Content::decode(plaintext)? {
+        Content::Bytes(bytes) => bytes.len(),
+        content => return Ok(content.value::<Option<ByteBuf>>()?.map(ByteBuf::into_vec)),
+    };
+    let mut bytes = std::mem::take(plaintext);
+    bytes.truncate(1 + length);
+    bytes.remove(0);
+    Ok(Some(bytes))
+}
+
 /// What a plaintext holds.
-pub(crate) enum Content<'a> {
+enum Content<'a> {
     MessagePack(&'a [u8]),
     Bytes(&'a [u8]),
 }
 
 impl<'a> Content<'a> {
-    pub(crate) fn decode(plaintext: &'a [u8]) -> Result<Self, NotDecodable> {
+    fn decode(plaintext: &'a [u8]) -> Result<Self, NotDecodable> {
         let (&content, mut value) = plaintext.split_first().ok_or(NotDecodable)?;
         if content & PADDED != 0 {
             let last = value.iter().rposition(|&byte| byte != 0).ok_or(NotDecodable)?;
@@ -180,7 +252,7 @@ impl<'a> Content<'a> {
         }
     }
 
-    pub(crate) fn value<T: DeserializeOwned>(&self) -> Result<T, NotDecodable> {
+    fn value<T: DeserializeOwned>(&self) -> Result<T, NotDecodable> {
         match self {
             Self::MessagePack(bytes) => read_message_pack(bytes),
             Self::Bytes(_) => Err(NotDecodable),
@@ -200,8 +272,12 @@ impl Foreign {
         Ok(Self(bytes))
     }
 
-    pub(crate) fn content(&self) -> Content<'_> {
-        Content::MessagePack(&self.0)
+    /// The plaintext that an envelope of this value would hold.
+    pub(crate) fn to_plaintext(&self) -> Zeroizing<Vec<u8>> {
+        let mut plaintext = Zeroizing::new(Vec::with_capacity(1 + self.0.len()));
+        plaintext.push(MESSAGE_PACK);
+        plaintext.extend_from_slice(&self.0);
+        plaintext
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -213,15 +289,22 @@ impl Foreign {
 struct Growing<'a>(&'a mut Vec<u8>);
 
 impl Growing<'_> {
+    #[inline]
     fn reserve(&mut self, more: usize) {
         if self.0.capacity() - self.0.len() < more {
-            let mut larger = Vec::with_capacity((self.0.len() + more).max(self.0.capacity() * 2));
-            larger.extend_from_slice(self.0);
-            std::mem::swap(self.0, &mut larger);
-            larger.zeroize();
+            self.grow(more);
         }
     }
 
+    #[cold]
+    fn grow(&mut self, more: usize) {
+        let mut larger = Vec::with_capacity((self.0.len() + more).max(self.0.capacity() * 2));
+        larger.extend_from_slice(self.0);
+        std::mem::swap(self.0, &mut larger);
+        larger.zeroize();
+    }
+
+    #[inline]
     fn extend(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
         self.0.extend_from_slice(bytes);
@@ -229,9 +312,16 @@ impl Growing<'_> {
 }
 
 impl std::io::Write for Growing<'_> {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.extend(bytes);
         Ok(bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.extend(bytes);
+        Ok(())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -300,6 +390,49 @@ mod tests {
     fn a_value_that_could_not_be_read_is_not_written() {
         let encoded = Plaintext::encode(&Miscounted, Format::new());
         assert_eq!(encoded.err(), Some(EncodeError::Unserializable));
+    }
+
+    /// What the decoder makes of bytes, in the words of [`skip_one`].
+    fn decoded(bytes: &[u8]) -> Result<(), EncodeError> {
+        match read_one::<serde::de::IgnoredAny>(bytes) {
+            Ok(_) => Ok(()),
+            Err(rmp_serde::decode::Error::DepthLimitExceeded) => Err(EncodeError::TooDeep),
+            Err(_) => Err(EncodeError::Unserializable),
+        }
+    }
+
+    fn skipped(mut bytes: &[u8]) -> Result<(), EncodeError> {
+        skip_one(&mut bytes, MAX_DEPTH)?;
+        if bytes.is_empty() { Ok(()) } else { Err(EncodeError::Unserializable) }
+    }
+
+    #[test]
+    fn every_marker_is_skipped_as_it_is_decoded() {
+        for marker in 0..=u8::MAX {
+            for length in 0..=20 {
+                let bytes = [&[marker, 0, 0, 0, 1, 2][..], &[0; 16]].concat();
+                assert_eq!(skipped(&bytes[..length]), decoded(&bytes[..length]), "{:x?}", &bytes[..length]);
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_skipped_is_what_is_decoded(
+            bytes in proptest::collection::vec(
+                proptest::prop_oneof![
+                    proptest::prelude::any::<u8>(),
+                    proptest::prelude::Just(0x92),
+                    proptest::prelude::Just(0x81),
+                    proptest::prelude::Just(0xa1),
+                    0xc0..0xe0u8,
+                    0..3u8,
+                ],
+                0..40,
+            ),
+        ) {
+            proptest::prop_assert_eq!(skipped(&bytes).is_ok(), decoded(&bytes).is_ok());
+        }
     }
 
     #[derive(Serialize, serde::Deserialize, PartialEq, Debug)]

@@ -52,8 +52,9 @@ pub trait Message: Sealable<Sealed: Companion<Open = Self>> {
         context: &MessageContext,
         ring: &MessageRing,
     ) -> Result<SealedMessage<Self>, MessageError> {
-        let draft = self.draft(&mut Walk::draft())?;
-        let companion = seal_draft::<Self>(draft, Place::Message(context, Self::TYPE), ring.keys())?;
+        let mut walk = Walk::draft();
+        let draft = self.draft(&mut walk)?;
+        let companion = seal_draft::<Self>(draft, walk, Place::Message(context, Self::TYPE), ring.keys())?;
         SealedMessage::new(companion, Claims::of(context))
     }
 }

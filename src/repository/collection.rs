@@ -215,16 +215,18 @@ pub(super) fn known_names<T: Document>() -> impl Iterator<Item = &'static str> {
 }
 
 pub(super) fn decode_companion<T: Document>(document: &RawDocument) -> Result<T::Sealed, Error> {
-    let fields = readable_fields::<T>(document);
-    decode(&fields).map_err(|shape| Error::OtherType {
-        document: document.path.clone(),
-        type_name: type_name::<T>(),
-        at: place::<T>(&fields, shape.path),
-        missing: T::FIELDS
-            .iter()
-            .filter(|field| !field.sensitive && !is_stored(&fields, field))
-            .map(|field| field.name)
-            .collect(),
+    decode(|| readable_fields::<T>(document)).map_err(|shape| {
+        let fields = readable_fields::<T>(document);
+        Error::OtherType {
+            document: document.path.clone(),
+            type_name: type_name::<T>(),
+            at: place::<T>(&fields, shape.path),
+            missing: T::FIELDS
+                .iter()
+                .filter(|field| !field.sensitive && !is_stored(&fields, field))
+                .map(|field| field.name)
+                .collect(),
+        }
     })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::parallel;
 use super::stored::Stored;
 use crate::bytes::envelope::Header;
 use crate::bytes::{KeyId, Location, Scope};
@@ -24,12 +25,13 @@ pub(super) struct Opener {
 
 impl Opener {
     /// Opens companions; the first that does not open is the error of all.
-    pub(super) async fn open<T: Document>(
+    pub(super) async fn open<T: Document + Send + 'static>(
         &self,
         mut sealed: Vec<Stored<T::Sealed>>,
     ) -> Result<Vec<Stored<T>>, Error> {
         let found = self.find(sealed.iter_mut().flat_map(keys_of::<T>).collect()).await?;
-        sealed.into_iter().map(|stored| self.open_one::<T>(stored, &found)).collect()
+        let opener = self.clone();
+        parallel::try_map(sealed, move |stored| opener.open_one::<T>(stored, &found)).await
     }
 
     /// Asks for keys, each once.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::de::value::Error as PlainError;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
-use serde_bytes::{ByteBuf, Bytes};
+use serde_bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::closed::Closed;
@@ -17,7 +17,7 @@ use super::window::PlaintextWindow;
 use crate::bytes::aead::Subcipher;
 use crate::bytes::context::{AssociatedData, Place, StepPath};
 use crate::bytes::envelope::{HEADER_BYTES, Header, VERSION};
-use crate::bytes::plaintext::{Content, Foreign, NotDecodable};
+use crate::bytes::plaintext::{self, Foreign, NotDecodable};
 use crate::bytes::{Format, KeyId};
 use crate::keys::{DataKey, KeyLookup};
 
@@ -27,6 +27,8 @@ pub struct Reveal<'a> {
     look_up: &'a dyn Fn(&KeyId) -> KeyLookup,
     window: Option<&'a PlaintextWindow>,
     current: Option<Current>,
+    /// The last plaintext: one buffer serves all fields, and is wiped when it grows and at the end.
+    plaintext: Zeroizing<Vec<u8>>,
     /// The steps of the path that may be stored under other names: which, and those names.
     aliases: Vec<(usize, &'static [&'static str])>,
     failures: Vec<FieldFailure>,
@@ -53,6 +55,7 @@ impl<'a> Walk<Reveal<'a>> {
             look_up,
             window,
             current: None,
+            plaintext: Zeroizing::default(),
             aliases: Vec::new(),
             failures: Vec::new(),
         })
@@ -74,7 +77,7 @@ impl<'a> Walk<Reveal<'a>> {
         absent: impl FnOnce() -> Option<T>,
         plain: impl FnOnce(D) -> T,
     ) -> Result<T, Closed<T>> {
-        self.open(sealed, absent, |content| content.value().map(plain))
+        self.open(sealed, absent, |plaintext| plaintext::decode(plaintext).map(plain))
     }
 
     /// Opens one value of raw bytes.
@@ -87,12 +90,10 @@ impl<'a> Walk<Reveal<'a>> {
         _format: Format,
         absent: impl FnOnce() -> Option<T>,
     ) -> Result<T, Closed<T>> {
-        self.open(sealed, absent, |content| {
-            let bytes = match content {
-                Content::Bytes(bytes) => Some(bytes.to_vec()),
-                Content::MessagePack(_) => content.value::<Option<ByteBuf>>()?.map(ByteBuf::into_vec),
-            };
-            T::from_raw_bytes(bytes).ok_or(NotDecodable)
+        // The buffer leaves with the bytes: nothing of another field may be left in it.
+        self.act.plaintext = Zeroizing::default();
+        self.open(sealed, absent, |plaintext| {
+            T::from_raw_bytes(plaintext::take_bytes(plaintext)?).ok_or(NotDecodable)
         })
     }
 
@@ -100,7 +101,7 @@ impl<'a> Walk<Reveal<'a>> {
         &mut self,
         sealed: Sealed<T>,
         absent: impl FnOnce() -> Option<T>,
-        decode: impl FnOnce(&Content<'_>) -> Result<T, NotDecodable>,
+        decode: impl FnOnce(&mut Vec<u8>) -> Result<T, NotDecodable>,
     ) -> Result<T, Closed<T>> {
         let cause = match sealed.slot() {
             Slot::Absent => match absent() {
@@ -111,7 +112,7 @@ impl<'a> Walk<Reveal<'a>> {
             Slot::Draft(_) => Cause::Missing,
             Slot::Foreign(plain) => match self.act.window.filter(|window| window.covers(&self.path)) {
                 None => Cause::Plaintext,
-                Some(window) => match decode(&plain.content()) {
+                Some(window) => match decode(&mut plain.to_plaintext()) {
                     Ok(value) => {
                         window.count();
                         return Ok(value);
@@ -126,7 +127,7 @@ impl<'a> Walk<Reveal<'a>> {
                         None => Cause::Malformed,
                         Some(window) => {
                             let plain = Foreign::encode(Bytes::new(stored)).map_err(|_| NotDecodable);
-                            match plain.and_then(|plain| decode(&plain.content())) {
+                            match plain.and_then(|plain| decode(&mut plain.to_plaintext())) {
                                 Ok(value) => {
                                     window.count();
                                     return Ok(value);
@@ -137,7 +138,7 @@ impl<'a> Walk<Reveal<'a>> {
                     }
                 }
                 Err(cause) => cause,
-                Ok(plaintext) => match Content::decode(&plaintext).and_then(|content| decode(&content)) {
+                Ok(()) => match decode(&mut self.act.plaintext) {
                     Ok(value) => return Ok(value),
                     Err(NotDecodable) => Cause::OtherType,
                 },
@@ -147,20 +148,25 @@ impl<'a> Walk<Reveal<'a>> {
         Err(Closed::new(sealed, cause))
     }
 
-    fn decrypt(&mut self, stored: &[u8]) -> Result<Zeroizing<Vec<u8>>, Cause> {
+    /// Decrypts into the walk's plaintext.
+    fn decrypt(&mut self, stored: &[u8]) -> Result<(), Cause> {
         let header = Header::decode(stored).ok_or(Cause::Malformed)?;
         let sealed = stored.get(HEADER_BYTES..).ok_or(Cause::Malformed)?;
         let (ciphertext, tag) = sealed.split_last_chunk().ok_or(Cause::Malformed)?;
-        // A field that is read under an alias was sealed under that name.
-        let aliased = aliased_paths(&self.path, &self.act.aliases);
-        let current = self.act.current(&header)?;
-        let mut plaintext = Zeroizing::new(vec![0; ciphertext.len()]);
-        let opens = |path: &StepPath| {
+        self.act.renew(&header)?;
+        let Reveal { current, plaintext, aliases, .. } = &mut self.act;
+        let Some(current) = current else { return Err(Cause::KeyUnknown(header.key_id)) };
+        if plaintext.capacity() < ciphertext.len() {
+            *plaintext = Zeroizing::new(Vec::with_capacity(ciphertext.len().max(64)));
+        }
+        plaintext.resize(ciphertext.len(), 0);
+        let mut opens = |path: &StepPath| {
             let associated_data = current.associated_data.of_field(path);
-            current.cipher.open(&header.nonce, associated_data, (ciphertext, tag), &mut plaintext).is_ok()
+            current.cipher.open(&header.nonce, associated_data, (ciphertext, tag), plaintext).is_ok()
         };
-        if std::iter::once(&self.path).chain(&aliased).any(opens) {
-            return Ok(plaintext);
+        // A field that is read under an alias was sealed under that name.
+        if opens(&self.path) || aliased_paths(&self.path, aliases).iter().any(opens) {
+            return Ok(());
         }
         Err(Cause::DoesNotOpen)
     }
@@ -197,27 +203,31 @@ fn aliased_paths(path: &StepPath, aliases: &[(usize, &'static [&'static str])]) 
 }
 
 impl Reveal<'_> {
-    fn current(&mut self, header: &Header) -> Result<&mut Current, Cause> {
+    /// Makes `current` what opens values with this header.
+    fn renew(&mut self, header: &Header) -> Result<(), Cause> {
         let id = header.key_id;
-        let mut current = match self.current.take().filter(|current| current.key.id() == id) {
-            Some(current) => current,
-            None => match (self.look_up)(&id) {
+        match &mut self.current {
+            Some(current) if current.key.id() == id => {
+                if !current.cipher.takes(&header.nonce) {
+                    current.cipher = current.key.cipher().for_nonce(&header.nonce);
+                }
+            }
+            current => match (self.look_up)(&id) {
                 // A provider that answers with another key than the one asked for is not believed.
-                KeyLookup::Found(key) if key.id() == id => Current {
-                    cipher: key.cipher().for_nonce(&header.nonce),
-                    associated_data: AssociatedData::new(self.place, &id),
-                    key,
-                },
+                KeyLookup::Found(key) if key.id() == id => {
+                    *current = Some(Current {
+                        cipher: key.cipher().for_nonce(&header.nonce),
+                        associated_data: AssociatedData::new(self.place, &id),
+                        key,
+                    });
+                }
                 KeyLookup::Destroyed => return Err(Cause::KeyDestroyed(id)),
                 KeyLookup::Retired => return Err(Cause::KeyRetired(id)),
                 KeyLookup::Compromised => return Err(Cause::KeyCompromised(id)),
                 KeyLookup::Found(_) | KeyLookup::Unknown => return Err(Cause::KeyUnknown(id)),
             },
-        };
-        if !current.cipher.takes(&header.nonce) {
-            current.cipher = current.key.cipher().for_nonce(&header.nonce);
         }
-        Ok(self.current.insert(current))
+        Ok(())
     }
 }
 

@@ -86,7 +86,9 @@ pub trait Sealable: Sized {
     /// # Errors
     /// A field that cannot be encoded, a ring of another scope, or no random numbers.
     fn seal(&self, location: &Location, ring: &KeyRing) -> Result<Self::Sealed, SealError> {
-        seal_draft::<Self>(self.draft(&mut Walk::draft())?, location, ring)
+        let mut walk = Walk::draft();
+        let draft = self.draft(&mut walk)?;
+        seal_draft::<Self>(draft, walk, location, ring)
     }
 
     /// Opens every sensitive field, or none.
@@ -113,7 +115,9 @@ pub trait Sealable: Sized {
         location: &Location,
         ring: &KeyRing,
     ) -> Result<Self::Sealed, SealError> {
-        seal_draft::<Self>(Self::draft_partial(partial, &mut Walk::draft())?, location, ring)
+        let mut walk = Walk::draft();
+        let draft = Self::draft_partial(partial, &mut walk)?;
+        seal_draft::<Self>(draft, walk, location, ring)
     }
 }
 
@@ -190,13 +194,15 @@ pub struct FieldInfo {
     pub written: bool,
 }
 
+/// Seals what a walk has drafted.
 pub(crate) fn seal_draft<'a, T: Sealable>(
     mut sealed: T::Sealed,
+    drafted: Walk<Draft>,
     place: impl Into<Place<'a>>,
     ring: &KeyRing,
 ) -> Result<T::Sealed, SealError> {
     let mut session = SealSession::new(place, ring)?;
-    T::visit(&mut sealed, &mut Walk::visit(&mut |path, slot| session.seal(path, slot)))?;
+    T::visit(&mut sealed, &mut drafted.then_visit(&mut |path, slot| session.seal(path, slot)))?;
     Ok(sealed)
 }
 

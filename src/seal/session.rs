@@ -56,24 +56,21 @@ impl<'a> SealSession<'a> {
     pub(super) fn seal(&mut self, path: &StepPath, slot: &mut Slot) -> Result<(), SealError> {
         let Slot::Draft(draft) = slot else { return Ok(()) };
         let header = Header { key_id: self.key.id(), nonce: self.next_nonce()? };
-        let (header_place, plaintext) = draft.parts_mut();
+        let (header_place, plaintext, tag) = draft.parts_mut();
         header.encode(header_place);
-        let tag = self
-            .cipher
-            .seal(&header.nonce, self.associated_data.of_field(path), plaintext)
+        self.cipher
+            .seal(&header.nonce, self.associated_data.of_field(path), plaintext, tag)
             .map_err(|_| SealError::TooLong { field: path.decode() })?;
         if let Slot::Draft(draft) = std::mem::replace(slot, Slot::Absent) {
-            *slot = Slot::Stored(draft.into_envelope(&tag));
+            *slot = Slot::Stored(draft.into_envelope());
         }
         Ok(())
     }
 
     fn next_nonce(&mut self) -> Result<[u8; NONCE_BYTES], SealError> {
         let mut nonce = self.draw;
-        let counted = u64::from(self.next).to_le_bytes();
-        for (byte, count) in nonce.iter_mut().skip(NONCE_BYTES - counted.len()).zip(counted) {
-            *byte ^= count;
-        }
+        let last = nonce.last_chunk_mut().expect("a nonce is longer than 8 bytes");
+        *last = (u64::from_le_bytes(*last) ^ u64::from(self.next)).to_le_bytes();
         self.next = self.next.checked_add(1).ok_or(SealError::TooManyValues)?;
         Ok(nonce)
     }

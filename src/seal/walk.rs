@@ -50,6 +50,12 @@ impl Walk<Draft> {
         Self::new(Draft(()))
     }
 
+    /// The walk that visits what this one has drafted, in the same memory.
+    pub(super) fn then_visit<'a>(mut self, act: &'a mut VisitSlot<'a>) -> Walk<Visit<'a>> {
+        self.path.clear();
+        Walk { path: self.path, act: Visit(act) }
+    }
+
     /// Encodes one value. `E` is the field's type, or an adapter around it.
     ///
     /// # Errors

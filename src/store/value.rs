@@ -58,9 +58,9 @@ pub(crate) struct OtherShape {
     pub(crate) path: String,
 }
 
-/// Decodes a value with named fields.
-pub(crate) fn decode<T: DeserializeOwned>(fields: &Fields) -> Result<T, OtherShape> {
-    let value = || FirestoreValue::from(map_of(fields.clone()));
+/// Decodes a value with named fields, which are made anew where they are needed a second time.
+pub(crate) fn decode<T: DeserializeOwned>(fields: impl Fn() -> Fields) -> Result<T, OtherShape> {
+    let value = || FirestoreValue::from(map_of(fields()));
     // Keeping track of the path costs time, so it is only done once something does not fit.
     T::deserialize(value()).or_else(|_| {
         serde_path_to_error::deserialize(value())

@@ -13,17 +13,19 @@ impl ChaCha20Poly1305 {
         Self(LessSafeKey::new(key))
     }
 
+    #[inline]
     pub(super) fn seal(
         &self,
         nonce: &[u8; 12],
         associated_data: &[u8],
         buffer: &mut [u8],
-    ) -> Result<[u8; TAG_BYTES], TooLong> {
+        tag: &mut [u8; TAG_BYTES],
+    ) -> Result<(), TooLong> {
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(associated_data), buffer);
-        tag.ok().and_then(|tag| tag.as_ref().try_into().ok()).ok_or(TooLong)
+        self.0.seal_in_place_scatter(nonce, Aad::from(associated_data), buffer, &[], tag).map_err(|_| TooLong)
     }
 
+    #[inline]
     pub(super) fn open(
         &self,
         nonce: &[u8; 12],

@@ -1,5 +1,6 @@
 //! ChaCha20-Poly1305 in Rust alone, by RustCrypto.
 
+use chacha20poly1305::aead::inout::InOutBuf;
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{ChaCha20Poly1305 as RustCrypto, Nonce, Tag};
 
@@ -18,9 +19,11 @@ impl ChaCha20Poly1305 {
         nonce: &[u8; 12],
         associated_data: &[u8],
         buffer: &mut [u8],
-    ) -> Result<[u8; TAG_BYTES], TooLong> {
-        let tag = self.0.encrypt_inout_detached(<&Nonce>::from(nonce), associated_data, buffer.into());
-        Ok(tag.map_err(|_| TooLong)?.into())
+        tag: &mut [u8; TAG_BYTES],
+    ) -> Result<(), TooLong> {
+        let computed = self.0.encrypt_inout_detached(<&Nonce>::from(nonce), associated_data, buffer.into());
+        *tag = computed.map_err(|_| TooLong)?.into();
+        Ok(())
     }
 
     pub(super) fn open(
@@ -30,15 +33,10 @@ impl ChaCha20Poly1305 {
         (ciphertext, tag): (&[u8], &[u8; TAG_BYTES]),
         plaintext: &mut [u8],
     ) -> Result<(), DoesNotOpen> {
-        plaintext.copy_from_slice(ciphertext);
-        // The tag is verified first: where it does not match, the ciphertext stays.
+        let inout = InOutBuf::new(ciphertext, plaintext).map_err(|_| DoesNotOpen)?;
+        // The tag is verified first: where it does not match, nothing is written.
         self.0
-            .decrypt_inout_detached(
-                <&Nonce>::from(nonce),
-                associated_data,
-                plaintext.into(),
-                <&Tag>::from(tag),
-            )
+            .decrypt_inout_detached(<&Nonce>::from(nonce), associated_data, inout, <&Tag>::from(tag))
             .map_err(|_| DoesNotOpen)
     }
 }

@@ -1,0 +1,190 @@
+//! End to end on the emulator: documents sealed through `Repository`, against the same ones in the clear through the
+//! `firestore` crate.
+//!
+//! `cargo bench --bench emulator` prints, for both, the wall time and this process's own CPU time, measured in turn;
+//! without `--bench` it only makes sure that everything runs.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "support/measure.rs"]
+mod measure;
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use fireseal::store::FirestoreStore;
+use fireseal::{DataKey, KeyRing, Repository, Sealable};
+use fireseal_emulator::Emulator;
+use firestore::{FirestoreDb, FirestoreResult};
+use futures::{StreamExt, TryStreamExt};
+use measure::{median, real};
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+#[derive(Sealable, Clone, Serialize, Deserialize)]
+#[sealable(collection = "sealed")]
+struct Customer {
+    #[sealable(id)]
+    id: String,
+    name: String,
+    country: String,
+    visits: i64,
+    active: bool,
+    #[sensitive]
+    ssn: String,
+    #[sensitive]
+    address: String,
+    #[sensitive]
+    balance: i64,
+    #[sensitive]
+    contact: BTreeMap<String, String>,
+    #[sensitive]
+    tags: Vec<String>,
+}
+
+fn customer(id: String) -> Customer {
+    let text = |text: &str| text.to_owned();
+    Customer {
+        id,
+        name: text("Ada Lovelace"),
+        country: text("GB"),
+        visits: 36,
+        active: true,
+        ssn: text("078-05-1120"),
+        address: text("12 Ockham Park, Ockham, Surrey, GU23 6NG"),
+        balance: 1_234_567,
+        contact: ["mail", "phone", "post"].into_iter().map(|kind| (text(kind), text("somewhere"))).collect(),
+        tags: ["one", "two", "three", "four", "five"].into_iter().map(text).collect(),
+    }
+}
+
+/// How many requests are under way at once.
+const AT_ONCE: usize = 8;
+
+struct Both {
+    sealed: Repository<Customer>,
+    plain: FirestoreDb,
+}
+
+impl Both {
+    async fn create_sealed(&self, customers: &[Customer]) {
+        let requests = customers.iter().map(|customer| self.sealed.create(customer));
+        futures::stream::iter(requests).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await.unwrap();
+    }
+
+    async fn create_plain(&self, customers: &[Customer]) {
+        let requests = customers.iter().map(|customer| async move {
+            let insert = self.plain.fluent().insert().into("plain").document_id(&customer.id);
+            insert.object(customer).execute::<Customer>().await
+        });
+        futures::stream::iter(requests).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await.unwrap();
+    }
+
+    async fn get_sealed(&self, ids: &[String]) {
+        let requests = ids.iter().map(|id| self.sealed.get(id));
+        let found: Vec<Option<Customer>> =
+            futures::stream::iter(requests).buffer_unordered(AT_ONCE).try_collect().await.unwrap();
+        assert!(found.iter().all(Option::is_some));
+    }
+
+    async fn get_plain(&self, ids: &[String]) {
+        let requests =
+            ids.iter().map(|id| self.plain.fluent().select().by_id_in("plain").obj::<Customer>().one(id));
+        let found: Vec<Option<Customer>> =
+            futures::stream::iter(requests).buffer_unordered(AT_ONCE).try_collect().await.unwrap();
+        assert!(found.iter().all(Option::is_some));
+    }
+
+    async fn get_many_sealed(&self, ids: &[String]) {
+        let found = self.sealed.get_many(ids).await.unwrap();
+        assert!(found.iter().all(Option::is_some));
+    }
+
+    async fn get_many_plain(&self, ids: &[String]) {
+        let stream = self.plain.fluent().select().by_id_in("plain").obj::<Customer>();
+        let stream = stream.batch_with_errors(ids).await.unwrap();
+        let found: FirestoreResult<Vec<(String, Option<Customer>)>> = stream.try_collect().await;
+        assert!(found.unwrap().iter().all(|(_, customer)| customer.is_some()));
+    }
+}
+
+/// Seconds that this process has computed, on all its threads.
+fn computed() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Wall and CPU seconds.
+async fn timed(work: impl Future<Output = ()>) -> [f64; 2] {
+    let (wall, cpu) = (Instant::now(), computed());
+    work.await;
+    [wall.elapsed().as_secs_f64(), computed() - cpu]
+}
+
+#[derive(Default)]
+struct Row {
+    sealed: [Vec<f64>; 2],
+    plain: [Vec<f64>; 2],
+}
+
+impl Row {
+    fn add(&mut self, sealed: [f64; 2], plain: [f64; 2]) {
+        for clock in 0..2 {
+            self.sealed[clock].push(sealed[clock]);
+            self.plain[clock].push(plain[clock]);
+        }
+    }
+
+    fn report(mut self, what: &str, documents: usize) {
+        for (clock, name) in ["wall", "CPU"].into_iter().enumerate() {
+            let pairs = self.sealed[clock].iter().zip(&self.plain[clock]);
+            let ratio = median(&mut pairs.map(|(sealed, plain)| sealed / plain).collect::<Vec<_>>());
+            let micros = |times: &mut Vec<f64>| median(times) * 1e6 / documents as f64;
+            println!(
+                "{what}, {name}: {:.0} µs a document sealed, {:.0} µs in the clear, ratio {ratio:.2}",
+                micros(&mut self.sealed[clock]),
+                micros(&mut self.plain[clock]),
+            );
+        }
+    }
+}
+
+/// Both in turn; who goes first changes with each round.
+macro_rules! in_turn {
+    ($row:ident, $round:ident, $sealed:expr, $plain:expr) => {
+        if $round % 2 == 0 {
+            let sealed = timed($sealed).await;
+            $row.add(sealed, timed($plain).await);
+        } else {
+            let plain = timed($plain).await;
+            $row.add(timed($sealed).await, plain);
+        }
+    };
+}
+
+#[tokio::main]
+async fn main() {
+    let (rounds, documents) = if real() { (60, 500) } else { (2, 4) };
+    let emulator = Emulator::start().await.unwrap();
+    let db = emulator.project().unwrap().firestore().await.unwrap();
+    let ring = KeyRing::new(DataKey::generate().unwrap());
+    let both = Both { sealed: Repository::new(FirestoreStore::new(db.clone()), ring), plain: db };
+
+    // The emulator's first answers are slow: Java compiles as it goes.
+    let warm: Vec<_> = (0..documents).map(|i| customer(format!("warm-{i}"))).collect();
+    both.create_plain(&warm).await;
+    both.create_sealed(&warm).await;
+
+    let (mut create, mut get, mut get_many) = (Row::default(), Row::default(), Row::default());
+    for round in 0..rounds {
+        let some: Vec<_> = (0..documents / 4).map(|i| customer(format!("{round}-{i}"))).collect();
+        in_turn!(create, round, both.create_sealed(&some), both.create_plain(&some));
+        let ids: Vec<_> = some.iter().map(|customer| customer.id.clone()).collect();
+        in_turn!(get, round, both.get_sealed(&ids), both.get_plain(&ids));
+        let ids: Vec<_> = warm.iter().map(|customer| customer.id.clone()).collect();
+        in_turn!(get_many, round, both.get_many_sealed(&ids), both.get_many_plain(&ids));
+    }
+    create.report("create", documents / 4);
+    get.report("get", documents / 4);
+    get_many.report(&format!("get_many of {documents}"), documents);
+}
