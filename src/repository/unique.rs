@@ -117,7 +117,7 @@ pub(super) async fn unreserved(
         let paths: Vec<DocumentPath> = wanted.iter().map(|(_, path, ..)| path.clone()).collect();
         let found = store.read(&paths, None).await?;
         for ((number, _, token, key, owner), found) in wanted.iter().zip(found) {
-            let holder = found.and_then(|found| holder(&found, *token, key, owner));
+            let holder = found.and_then(|found| holder(&found, token, key, owner));
             if let (true, Some(count)) = (holder.as_ref() != Some(owner.document()), counts.get_mut(*number))
             {
                 *count += 1;
