@@ -90,10 +90,10 @@ pub use message::{
     SealedMessage, rebind_to_message,
 };
 pub use repository::{
-    Access, AskedWith, Batch, BatchFailure, BatchReport, Change, FieldAt, Forgotten, IndexFailure,
-    IndexState, List, Number, Numeric, OverStore, Overfetch, Page, PlaceInOrder, Projected, Query, QueryPage,
-    QueryPlan, QueryStream, Reindex, Reindexed, Repository, SealedRepository, Select, Stored, Transaction,
-    snapshot, transaction,
+    Access, AskedWith, Batch, BatchFailure, BatchReport, Change, ClearField, FieldAt, Forgotten,
+    IndexFailure, IndexState, List, Number, Numeric, OverStore, Overfetch, Page, PlaceInOrder, Projected,
+    Query, QueryPage, QueryPlan, QueryStream, Reindex, Reindexed, Repository, SealedRepository, Select,
+    Stored, Transaction, snapshot, transaction,
 };
 pub use seal::json::to_json;
 pub use seal::{
