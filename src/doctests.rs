@@ -45,8 +45,14 @@ struct Recovery;
 #[doc = include_str!("../docs/guide/incidents.md")]
 struct Incidents;
 
+#[doc = include_str!("../docs/guide/what-an-index-reveals.md")]
+struct WhatAnIndexReveals;
+
 #[doc = include_str!("../docs/guide/writes.md")]
 struct Writes;
 
-#[doc = include_str!("../docs/guide/what-an-index-reveals.md")]
-struct WhatAnIndexReveals;
+#[doc = include_str!("../docs/guide/queries.md")]
+struct Queries;
+
+#[doc = include_str!("../docs/guide/cookbook.md")]
+struct Cookbook;

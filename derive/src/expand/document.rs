@@ -57,7 +57,7 @@ fn document(context: &Context<'_>, clause: &TokenStream) -> Option<TokenStream> 
         .as_ref()
         .and_then(|scope| input.fields().find(|field| field.member == Member::Named(scope.clone())));
     let scope = scope.map(|field| {
-        let (member, ty, name) = (&field.member, &field.ty, &field.names.stored);
+        let (member, name, ty) = (&field.member, &field.names.stored, &field.ty);
         let as_str = quote_spanned!(ty.span()=> <#ty as ::core::convert::AsRef<str>>::as_ref);
         quote! {
             const SCOPE_FIELD: ::core::option::Option<&'static str> = ::core::option::Option::Some(#name);
