@@ -1,7 +1,7 @@
 //! Killed at every step of create, rotate, rewrap and destroy: every document still opens, or the
 //! destruction completes. The victim is this test binary, run again in a directory with its orders.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
 #[path = "support/custody.rs"]
 mod support;
@@ -15,13 +15,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fireseal::custody::{
-    Authority, Change, FileRecords, KeyState, KeyVault, NewSlot, RETIRE_SETTLE, Records, RecordsError,
-    Retirement, SlotKind, StoreRecords, StoredManifest, VaultError, Wraps, count_sealed,
+    Authority, Change, Clock, FileRecords, KeyState, KeyVault, Moment, NewSlot, RETIRE_SETTLE, Records,
+    RecordsError, Retirement, SlotKind, StoreRecords, StoredManifest, SystemClock, VaultError, Wraps,
+    count_sealed,
 };
 use fireseal::store::{FirestoreStore, MemoryStore};
 use fireseal::{
-    Cause, CollectionPath, Error, KeyError, KeyId, KeyProvider, KeyWrapper, OpenError, Purpose, Repository,
-    Scope, Sealable,
+    Cause, CollectionPath, Error, IndexKey, KeyError, KeyId, KeyProvider, KeyWrapper, OpenError, Purpose,
+    Repository, Scope, Sealable,
 };
 use support::{Held, MovedClock, root};
 
@@ -38,7 +39,8 @@ fn customer(id: &str) -> Customer {
     Customer { id: id.to_owned(), ssn: "078-05-1120".to_owned() }
 }
 
-const OPERATIONS: [&str; 6] = ["create", "rotate", "rotate-index", "rewrap", "destroy-key", "destroy-scope"];
+const OPERATIONS: [&str; 7] =
+    ["create", "rotate", "rotate-index", "promote-index", "rewrap", "destroy-key", "destroy-scope"];
 
 /// What the victim is to do.
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -54,6 +56,17 @@ struct Orders {
 }
 
 const ORDERS: &str = "orders.json";
+
+/// A day from now, when no process has an old ring any more.
+#[derive(Default)]
+struct Tomorrow(SystemClock);
+
+impl Clock for Tomorrow {
+    fn now(&self) -> Moment {
+        let Moment { monotonic, unix } = self.0.now();
+        Moment { monotonic, unix: unix + Duration::from_secs(86_400) }
+    }
+}
 
 /// The end of this process, as by `kill -9`.
 fn die() -> ! {
@@ -144,6 +157,13 @@ async fn run(
         "create" => drop(vault.create_scope(authority, &acme).await?),
         "rotate" => drop(vault.rotate(authority, &acme).await?),
         "rotate-index" => drop(vault.rotate_index(authority, &acme).await?),
+        "promote-index" => {
+            let vault = vault.clone().with_clock(Tomorrow::default());
+            let manifest = vault.manifest(&acme).await?;
+            // The one that was added last, whether it makes tokens yet or not.
+            let index = manifest.keys.iter().rfind(|key| key.purpose == Purpose::Index);
+            vault.promote_index(authority, &acme, &index.unwrap().id).await?;
+        }
         "rewrap" => {
             let vault = vault.clone().with_root(root(2));
             let new: Arc<dyn KeyWrapper> = Arc::new(root(2));
@@ -194,6 +214,9 @@ impl Scene {
             scene.old = Some(vault.ring(&Scope::default()).await.unwrap().primary().id());
             vault.rotate(&scene.authority, &Scope::default()).await.unwrap();
             scene.repository(1).create(&customer("bob")).await.unwrap();
+            if operation == "promote-index" {
+                vault.rotate_index(&scene.authority, &Scope::default()).await.unwrap();
+            }
         }
         scene
     }
@@ -244,6 +267,21 @@ impl Scene {
                     "half destroyed"
                 );
                 destroyed
+            }
+            "promote-index" => {
+                // Both are queried, and either the old or the new one makes tokens.
+                let manifest = vault.manifest(&acme).await.unwrap();
+                let keys: Vec<_> = manifest
+                    .keys
+                    .iter()
+                    .filter(|key| key.purpose == Purpose::Index)
+                    .map(|key| key.id)
+                    .collect();
+                let ring = vault.ring(&acme).await.unwrap();
+                let live: Vec<_> = ring.index_keys().map(IndexKey::id).collect();
+                let done = live[0] == keys[1];
+                assert_eq!(live, if done { [keys[1], keys[0]] } else { [keys[0], keys[1]] });
+                done
             }
             _ => {
                 assert!(self.opens("ada").await && self.opens("bob").await);
@@ -437,10 +475,10 @@ async fn a_key_is_retired_only_when_nobody_needs_it() {
         admin.retire(&authority, &acme, &old, late).await.unwrap(),
         Retirement::InUse { documents: 1 }
     );
-    let before = fireseal::custody::Clock::now(&clock);
+    let before = clock.now();
     let retired = admin.retire(&authority, &acme, &old, count).await.unwrap();
     assert!(matches!(retired, Retirement::Retired { not_counted } if not_counted.len() == 4));
-    assert_eq!(before.age(fireseal::custody::Clock::now(&clock)), RETIRE_SETTLE);
+    assert_eq!(before.age(clock.now()), RETIRE_SETTLE);
     let retired = admin.retire(&authority, &acme, &old, count).await.unwrap();
     assert!(matches!(retired, Retirement::Retired { not_counted } if not_counted.len() == 4));
     let manifest = admin.manifest(&acme).await.unwrap();
