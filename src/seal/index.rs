@@ -1,5 +1,4 @@
 //! Blind indexes: what is indexed and how, the tokens that stand in a document, and what a query asks.
-#![allow(dead_code, unused_imports)] // The repository and its queries, which use the rest, follow.
 
 mod canonical;
 mod info;
@@ -25,6 +24,6 @@ pub use probe::NotAskable;
 pub(crate) use probe::{Probe, ProbeTokens, compound_holds, compound_tokens, holds, probe_tokens};
 pub(crate) use reservation::{is_vouched, vouch};
 pub use scalar::{NotIndexable, Part, Scalar, scalar};
-pub(crate) use tokens::{Entry, MAX_TOKENS, entry_name, epoch, tokens};
+pub(crate) use tokens::{Entry, entry_name, epoch, tokens};
 pub use walk::Index;
 pub(crate) use walk::{Terms, Values};

@@ -24,8 +24,6 @@ pub(crate) enum Probe {
         from: Bound<Scalar>,
         to: Bound<Scalar>,
     },
-    /// All parts of a compound index, in its order.
-    Compound(Vec<Scalar>),
 }
 
 impl fmt::Debug for Probe {
