@@ -90,9 +90,9 @@ pub use message::{
     SealedMessage, rebind_to_message,
 };
 pub use repository::{
-    Access, AskedWith, Batch, BatchFailure, BatchReport, Change, FieldAt, Forgotten, List, Number, Numeric,
-    OverStore, Overfetch, Page, PlaceInOrder, Projected, Query, QueryPage, QueryPlan, QueryStream,
-    Repository, SealedRepository, Select, Stored, Transaction, snapshot, transaction,
+    Access, AskedWith, Batch, BatchFailure, BatchReport, Change, ClearField, FieldAt, Forgotten, List,
+    Number, Numeric, OverStore, Overfetch, Page, PlaceInOrder, Projected, Query, QueryPage, QueryPlan,
+    QueryStream, Repository, SealedRepository, Select, Stored, Transaction, snapshot, transaction,
 };
 pub use seal::json::to_json;
 pub use seal::{

@@ -19,7 +19,7 @@ mod unique;
 mod write;
 
 pub use batch::{Batch, BatchFailure, BatchReport};
-pub use change::{Change, FieldAt, Numeric};
+pub use change::{Change, ClearField, FieldAt, Numeric};
 pub use forget::Forgotten;
 pub use keyed::Repository;
 pub use keyless::SealedRepository;

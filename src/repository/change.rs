@@ -186,12 +186,12 @@ impl<'a, T: Document + Send + Sync + 'static> Change<'a, T> {
 
 impl<T: Document + Queryable + Send + Sync + 'static> Change<'_, T> {
     /// Sets a clear field; `None` deletes it.
-    pub fn set<V>(
+    pub fn set<F: ClearField<T>>(
         mut self,
-        field: impl FnOnce(T::Handles<T>) -> Clear<T, V>,
-        value: impl Operand<V>,
+        field: impl FnOnce(T::Handles<T>) -> F,
+        value: impl Operand<F::Value>,
     ) -> Self {
-        let field = field(fields::<T>());
+        let field = field(fields::<T>()).into_clear();
         match field.stored(&value.into_operand()) {
             Ok(value) => {
                 let mut paths = field.at().paths().into_iter();
@@ -216,66 +216,88 @@ impl<T: Document + Queryable + Send + Sync + 'static> Change<'_, T> {
     }
 
     /// Sets a clear field to the time of the commit. Its type is one that is stored as a timestamp.
-    pub fn server_time<V>(self, field: impl FnOnce(T::Handles<T>) -> Clear<T, V>) -> Self {
+    pub fn server_time<F: ClearField<T>>(self, field: impl FnOnce(T::Handles<T>) -> F) -> Self {
         self.transform(field, |_| Ok(TransformKind::ServerTime))
     }
 
     /// Adds to a clear number; one that is absent becomes the amount. An integer stops at the ends of 64
     /// bits, which a shorter type does not read back.
-    pub fn increment<V: Numeric>(
+    pub fn increment<F: ClearField<T, Value: Numeric>>(
         self,
-        field: impl FnOnce(T::Handles<T>) -> Clear<T, V>,
-        by: V::Amount,
+        field: impl FnOnce(T::Handles<T>) -> F,
+        by: <F::Value as Numeric>::Amount,
     ) -> Self {
-        self.transform(field, |_| Ok(TransformKind::Increment(V::stored(by))))
+        self.transform(field, |_| Ok(TransformKind::Increment(F::Value::stored(by))))
     }
 
     /// The larger of a clear number and this one.
-    pub fn maximum<V: Numeric>(
+    pub fn maximum<F: ClearField<T, Value: Numeric>>(
         self,
-        field: impl FnOnce(T::Handles<T>) -> Clear<T, V>,
-        number: V::Amount,
+        field: impl FnOnce(T::Handles<T>) -> F,
+        number: <F::Value as Numeric>::Amount,
     ) -> Self {
-        self.transform(field, |_| Ok(TransformKind::Maximum(V::stored(number))))
+        self.transform(field, |_| Ok(TransformKind::Maximum(F::Value::stored(number))))
     }
 
     /// The smaller of a clear number and this one.
-    pub fn minimum<V: Numeric>(
+    pub fn minimum<F: ClearField<T, Value: Numeric>>(
         self,
-        field: impl FnOnce(T::Handles<T>) -> Clear<T, V>,
-        number: V::Amount,
+        field: impl FnOnce(T::Handles<T>) -> F,
+        number: <F::Value as Numeric>::Amount,
     ) -> Self {
-        self.transform(field, |_| Ok(TransformKind::Minimum(V::stored(number))))
+        self.transform(field, |_| Ok(TransformKind::Minimum(F::Value::stored(number))))
     }
 
     /// Appends those elements to a clear array that it does not hold yet.
-    pub fn union<V: ArrayField>(
+    pub fn union<F: ClearField<T, Value: ArrayField>>(
         self,
-        field: impl FnOnce(T::Handles<T>) -> Clear<T, V>,
-        elements: impl IntoIterator<Item = impl Operand<V::Element>>,
+        field: impl FnOnce(T::Handles<T>) -> F,
+        elements: impl IntoIterator<Item = impl Operand<<F::Value as ArrayField>::Element>>,
     ) -> Self {
         self.transform(field, |field| Ok(TransformKind::Union(field.elements(elements)?)))
     }
 
     /// Removes every one of these elements from a clear array.
-    pub fn remove<V: ArrayField>(
+    pub fn remove<F: ClearField<T, Value: ArrayField>>(
         self,
-        field: impl FnOnce(T::Handles<T>) -> Clear<T, V>,
-        elements: impl IntoIterator<Item = impl Operand<V::Element>>,
+        field: impl FnOnce(T::Handles<T>) -> F,
+        elements: impl IntoIterator<Item = impl Operand<<F::Value as ArrayField>::Element>>,
     ) -> Self {
         self.transform(field, |field| Ok(TransformKind::Remove(field.elements(elements)?)))
     }
 
-    fn transform<V>(
+    fn transform<F: ClearField<T>>(
         mut self,
-        field: impl FnOnce(T::Handles<T>) -> Clear<T, V>,
-        kind: impl FnOnce(&Clear<T, V>) -> Result<TransformKind, QueryError>,
+        field: impl FnOnce(T::Handles<T>) -> F,
+        kind: impl FnOnce(&Clear<T, F::Value>) -> Result<TransformKind, QueryError>,
     ) -> Self {
-        let field = field(fields::<T>());
+        let field = field(fields::<T>()).into_clear();
         match kind(&field) {
             Ok(kind) => self.transforms.push(Transform { path: field.at().path(), kind }),
             Err(error) => self.wrong = Some(error),
         }
+        self
+    }
+}
+
+/// The handle of a clear field, which a [`Change`] can set, and let the database transform.
+#[diagnostic::on_unimplemented(
+    message = "a sealed field is not set or transformed by itself",
+    label = "not the handle of a clear field of this type",
+    note = "write a sealed field from a value, which is sealed first: `.write(&value, &[\"field\"])`; the database cannot calculate with it, so read and save it with `modify`"
+)]
+pub trait ClearField<D> {
+    /// The field's type.
+    type Value;
+
+    /// The handle itself.
+    fn into_clear(self) -> Clear<D, Self::Value>;
+}
+
+impl<D, V> ClearField<D> for Clear<D, V> {
+    type Value = V;
+
+    fn into_clear(self) -> Self {
         self
     }
 }
@@ -342,7 +364,7 @@ struct Edit {
     fields: Fields,
     mask: Vec<Vec<String>>,
     transforms: Vec<Transform>,
-    /// Fields at the root that are written from a value, and that are deleted.
+    /// Fields at the root that are written from a value, and that are deleted, under all their names.
     written: BTreeSet<String>,
     deleted: BTreeSet<String>,
     /// What is set, deleted or transformed in the clear.
@@ -352,13 +374,12 @@ struct Edit {
 impl Edit {
     fn write<T: Document>(&mut self, mut sealed: Fields, names: &[String]) -> Result<(), Error> {
         for name in names {
-            if !self.name::<T>(name) {
-                if !sealed.contains_key(name) {
-                    return Err(no_such_field::<T>(name));
-                }
-                self.mask.push(vec![name.clone()]);
+            let all = names_of::<T>(name);
+            if all.is_empty() && !sealed.contains_key(name) {
+                return Err(no_such_field::<T>(name));
             }
-            self.written.insert(name.clone());
+            self.mask(name, &all);
+            self.written.extend(all.into_iter().map(str::to_owned).chain([name.clone()]));
         }
         sealed.retain(|name, _| self.written.contains(name));
         self.fields = sealed;
@@ -366,22 +387,18 @@ impl Edit {
     }
 
     fn delete<T: Document>(&mut self, name: String) -> Result<(), Error> {
-        if !self.name::<T>(&name) {
-            if !T::FLATTENED {
-                return Err(no_such_field::<T>(&name));
-            }
-            self.mask.push(vec![name.clone()]);
+        let all = names_of::<T>(&name);
+        if all.is_empty() && !T::FLATTENED {
+            return Err(no_such_field::<T>(&name));
         }
-        self.deleted.insert(name);
+        self.mask(&name, &all);
+        self.deleted.extend(all.into_iter().map(str::to_owned).chain([name]));
         Ok(())
     }
 
-    /// Puts a field of the type into the mask, under all of its names; tells whether there is one.
-    fn name<T: Document>(&mut self, name: &str) -> bool {
-        let field = T::FIELDS.iter().find(|field| field.name == name && field.written);
-        let names = field.into_iter().flat_map(|field| std::iter::once(&field.name).chain(field.aliases));
-        self.mask.extend(names.map(|&name| vec![name.to_owned()]));
-        field.is_some()
+    fn mask(&mut self, name: &str, all: &[&'static str]) {
+        let others = all.iter().filter(|other| **other != name);
+        self.mask.extend(others.copied().chain([name]).map(|name| vec![name.to_owned()]));
     }
 
     fn set(&mut self, path: Vec<String>, value: Option<Value>) {
@@ -430,6 +447,13 @@ impl Entries<'_> {
         let root = || seal_map::root(name);
         self.names.contains(name) || indexes.open && self.roots.iter().any(|names| names.contains(&root()))
     }
+}
+
+/// Every name of a field of the type; nothing where there is no such field.
+fn names_of<T: Document>(name: &str) -> Vec<&'static str> {
+    let field = T::FIELDS.iter().find(|field| field.name == name && field.written);
+    let names = field.into_iter().flat_map(|field| std::iter::once(&field.name).chain(field.aliases));
+    names.copied().collect()
 }
 
 fn no_such_field<T: Document>(name: &str) -> Error {

@@ -86,10 +86,13 @@ fn is_once(write: &Write, all: &[Write]) -> bool {
     match (&write.precondition, &write.kind) {
         (Some(Precondition::Exists(false)), WriteKind::Set { .. }) => true,
         (Some(Precondition::UpdatedAt(_)), WriteKind::Delete) => true,
-        // A write that changes nothing leaves the time as it was. Then it may be applied again, and does
-        // nothing again; only a transform elsewhere would do something.
+        // A write that changes nothing leaves the time as it was, so it may be applied again: which does
+        // nothing again, as long as nothing unguarded comes with it. A transform comes with a mark.
         (Some(Precondition::UpdatedAt(_)), WriteKind::Set { .. }) => {
-            !write.transforms.is_empty() || all.iter().all(|write| write.transforms.is_empty())
+            let guarded = |write: &Write| {
+                matches!(write.precondition, Some(Precondition::Exists(false) | Precondition::UpdatedAt(_)))
+            };
+            !write.transforms.is_empty() || all.iter().all(guarded)
         }
         _ => false,
     }

@@ -47,6 +47,7 @@ impl fmt::Debug for ResumeToken {
 /// First comes every document that there is, then [`Current`](Self::Current), then each change.
 /// A document may come again unchanged.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum ListenEvent {
     /// A document is new, or was changed.
     Changed(Document),
