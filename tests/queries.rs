@@ -42,7 +42,7 @@ fn person(number: usize) -> Person {
         id: format!("p{number:03}"),
         level: i64::try_from(number % 10).unwrap(),
         tags: vec!["a".to_owned()],
-        city: if number % 2 == 0 { "London" } else { "Paris" }.to_owned(),
+        city: if number.is_multiple_of(2) { "London" } else { "Paris" }.to_owned(),
         note: format!("number {number}"),
     }
 }

@@ -159,19 +159,21 @@ impl World {
         }
         let order = whole_order(tree.as_ref(), plain);
         let (mut start, mut end) = (None, None);
-        if !group && self.draw.one_in(3) {
-            if let Some((positions, values)) = draw::position(&mut self.draw, &order) {
-                let before = self.draw.one_in(2);
-                query = if before { query.start_at(|_| positions) } else { query.start_after(|_| positions) };
-                start = Some(Cursor { values, before });
-            }
+        if !group
+            && self.draw.one_in(3)
+            && let Some((positions, values)) = draw::position(&mut self.draw, &order)
+        {
+            let before = self.draw.one_in(2);
+            query = if before { query.start_at(|_| positions) } else { query.start_after(|_| positions) };
+            start = Some(Cursor { values, before });
         }
-        if !group && self.draw.one_in(3) {
-            if let Some((positions, values)) = draw::position(&mut self.draw, &order) {
-                let before = self.draw.one_in(2);
-                query = if before { query.end_before(|_| positions) } else { query.end_at(|_| positions) };
-                end = Some(Cursor { values, before });
-            }
+        if !group
+            && self.draw.one_in(3)
+            && let Some((positions, values)) = draw::position(&mut self.draw, &order)
+        {
+            let before = self.draw.one_in(2);
+            query = if before { query.end_before(|_| positions) } else { query.end_at(|_| positions) };
+            end = Some(Cursor { values, before });
         }
 
         let mut expected = self.expected(&from, tree.as_ref(), &order, start, end).await;

@@ -277,7 +277,7 @@ impl<T: Document + Queryable + Send + Sync + 'static, A: Access<T>> Query<T, A> 
     }
 
     /// At most this many documents, the last ones; they come in the order of the query. All of them are held
-    /// in memory.
+    /// in memory. Firestore has no descending order of ids alone: order by a field besides.
     pub fn limit_to_last(self, documents: u32) -> Self {
         Self { limit: Some(documents), last: true, ..self }
     }

@@ -40,6 +40,7 @@ impl Draw {
 
 /// A condition for fireseal, and as a tree of filters on plaintext.
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant)]
 pub enum Tree {
     /// Its kind, for the count of what was drawn.
     Leaf(&'static str, Filter, Condition<Person, Keyed>),
