@@ -144,6 +144,16 @@ pub enum Error {
         /// How the answer was lost.
         source: StoreError,
     },
+    /// The field says whose keys seal the document: changed alone, it would leave the rest unreadable.
+    #[error(
+        "{document} was not written: {field} says whose keys seal it; write the whole document under the other scope"
+    )]
+    ScopeField {
+        /// The document.
+        document: DocumentPath,
+        /// The field's stored name.
+        field: &'static str,
+    },
     /// A change has no stored form, or cannot be made.
     #[error("{document} was not written: {source}")]
     Change {

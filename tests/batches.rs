@@ -115,16 +115,29 @@ async fn several_repositories_and_kinds(store: DynStore) {
 async fn unique_values_in_a_batch(store: DynStore) {
     let customers = customers(&store);
     let batch = Batch::new(&store);
-    for (id, email) in [("ada", "one@example.com"), ("bea", "two@example.com"), ("cleo", "ONE@example.com")] {
-        batch.on(&customers).create(&customer(id, email)).await.unwrap();
-    }
+    batch.on(&customers).create(&customer("ada", "one@example.com")).await.unwrap();
+    batch.on(&customers).create(&customer("bea", "two@example.com")).await.unwrap();
+    // What is taken by the batch itself is told at once.
+    let taken = batch.on(&customers).create(&customer("cleo", "ONE@example.com")).await.unwrap_err();
+    assert!(taken.is_taken(), "{taken}");
+    batch.on(&customers).create(&customer("dora", "three@example.com")).await.unwrap();
+    batch.on(&customers).create(&customer("eve", "four@example.com")).await.unwrap();
+    // What others take meanwhile is in the report.
+    customers.create(&customer("fay", "three@example.com")).await.unwrap();
     let report = batch.finish().await.unwrap();
-    assert_eq!(report.applied, 2);
+    assert_eq!(report.applied, 3);
     let [failed] = &report.failures[..] else { panic!("{:?}", report.failures) };
     assert!(matches!(&failed.error, Error::Taken { field } if field == "email"), "{:?}", failed.error);
-    assert_eq!((failed.operation, failed.document.as_str()), (2, "customers/cleo"));
-    assert!(stored(&store, "customers/cleo").await.is_none());
-    assert_eq!(reservations(&store).await.len(), 2);
+    assert_eq!((failed.operation, failed.document.as_str()), (2, "customers/dora"));
+    assert!(stored(&store, "customers/dora").await.is_none());
+    assert_eq!(reservations(&store).await.len(), 4);
+    // Twice the same document: the second reads what the first wrote.
+    let batch = Batch::new(&store);
+    batch.on(&customers).set(&customer("ada", "five@example.com")).await.unwrap();
+    batch.on(&customers).set(&customer("ada", "six@example.com")).await.unwrap();
+    let report = batch.finish().await.unwrap();
+    assert_eq!((report.applied, report.failures.len()), (2, 0), "{:?}", report.failures);
+    assert_eq!(reservations(&store).await.len(), 4);
 }
 
 async fn all_or_nothing(store: DynStore) {

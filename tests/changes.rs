@@ -102,7 +102,7 @@ struct Meter {
     low: Option<f64>,
     high: u32,
     #[serde(default, with = "firestore::serialize_as_optional_timestamp")]
-    seen: Option<chrono::DateTime<chrono::Utc>>,
+    seen: Option<firestore::jiff::Timestamp>,
     #[sensitive]
     place: String,
 }
@@ -117,7 +117,7 @@ async fn numbers_and_times(store: DynStore) {
     meters.change("m").increment(|m| m.low, 1.5).maximum(|m| m.high, 3).run().await.unwrap();
     let read = meters.get_stored("m").await.unwrap().unwrap();
     assert_eq!((read.low, read.high, read.place.as_str()), (Some(4.0), 9, "attic"));
-    let seen = read.seen.unwrap().timestamp();
+    let seen = read.seen.unwrap().as_second();
     assert!((read.create_time().unwrap().seconds - seen).abs() < 60);
     meters.change("m").set(|m| m.low, None::<f64>).run().await.unwrap();
     assert_eq!(meters.get("m").await.unwrap().unwrap().low, None);

@@ -42,6 +42,7 @@ on_both_stores!(
     a_document_that_changes_its_tenant_does_not_open,
     a_tenant_without_a_ring_is_refused,
     without_a_key_the_location_names_the_tenant,
+    the_tenant_is_not_changed_alone,
 );
 
 async fn one_reading_opens_the_documents_of_many_tenants(store: Db) {
@@ -82,6 +83,17 @@ async fn a_document_that_changes_its_tenant_does_not_open(store: Db) {
     store.commit(vec![Write::new(path, kind)]).await.unwrap();
     assert!(matches!(orders.get("a").await, Err(Error::Open(_))));
     assert!(matches!(orders.list().page().await, Err(Error::Open(_))));
+}
+
+async fn the_tenant_is_not_changed_alone(store: Db) {
+    let orders = Repository::<Order>::new(store, rings());
+    orders.create(&order("a", "acme")).await.unwrap();
+    let set = orders.change("a").set(|o| o.tenant_id, "other").run().await;
+    assert!(matches!(set, Err(Error::ScopeField { field: "tenant", .. })));
+    let deleted = orders.delete_fields("a", &["tenant"]).await;
+    assert!(matches!(deleted, Err(Error::ScopeField { .. })));
+    orders.set(&order("a", "other")).await.unwrap();
+    assert_eq!(orders.get("a").await.unwrap().unwrap(), order("a", "other"));
 }
 
 async fn a_tenant_without_a_ring_is_refused(store: Db) {

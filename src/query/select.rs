@@ -14,7 +14,7 @@ pub trait Selected<D> {
     fn paths(&self) -> Vec<Vec<String>>;
 }
 
-impl<D, S: Selected<D>> Selected<D> for &S {
+impl<D, S: Selected<D> + ?Sized> Selected<D> for &S {
     fn paths(&self) -> Vec<Vec<String>> {
         (**self).paths()
     }

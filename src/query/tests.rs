@@ -152,7 +152,7 @@ fn what_is_indexed_is_what_is_asked_and_what_is_opened_for_the_check() {
 fn a_value_of_another_place_does_not_open() {
     let mut fields = stored(&ada());
     for question in questions() {
-        for part in question.parts.iter().filter(|part| part.path() != ["country"]) {
+        for part in question.parts.iter().filter(|part| part.at().path() != ["country"]) {
             assert_eq!(open(part, &fields, "eve"), Err(Cause::DoesNotOpen), "{part:?}");
         }
     }

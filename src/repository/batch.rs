@@ -72,7 +72,7 @@ impl Batch {
     }
 
     /// The repository on this batch: what it writes is put into the batch, so it answers without a time;
-    /// what it reads is read at once. Its keys, collection and scope stay; its store is the batch's.
+    /// what it reads is read at once, after what the batch wrote to it. Its keys, collection and scope stay; its store is the batch's.
     ///
     /// An error of a call means that it was not put into the batch.
     #[must_use]
@@ -246,6 +246,16 @@ impl Store for Queue {
         paths: &[DocumentPath],
         mask: Option<&FieldMask>,
     ) -> Result<Vec<Option<Document>>, StoreError> {
+        let mut state = self.state.lock().await;
+        if let Some(path) = paths.iter().find(|path| state.paths.contains(path)) {
+            if self.atomic {
+                let reason = format!("the batch writes {path} already; one commit writes a document once");
+                return Err(StoreError::Refused { reason });
+            }
+            // What is read is as the operations before leave it.
+            state.send(&*self.store).await;
+        }
+        drop(state);
         self.store.read(paths, mask).await
     }
 

@@ -103,6 +103,14 @@ impl<'a, T: Document + Send + Sync + 'static> Change<'a, T> {
         Self { precondition, ..self }
     }
 
+    /// Whether this field is set, deleted or transformed by itself.
+    fn names(&self, field: &str) -> bool {
+        let clear = self.clear.iter().map(|(path, _)| path);
+        let mut paths = clear.chain(self.transforms.iter().map(|transform| &transform.path));
+        self.deleted.iter().any(|name| name == field)
+            || paths.any(|path| path.first().is_some_and(|name| name == field))
+    }
+
     /// Makes the change, all of it or nothing.
     ///
     /// # Errors
@@ -116,6 +124,11 @@ impl<'a, T: Document + Send + Sync + 'static> Change<'a, T> {
         let path = location.document().clone();
         if let Some(source) = self.wrong {
             return Err(Error::Change { document: path, source });
+        }
+        if let Some(field) = T::SCOPE_FIELD
+            && self.names(field)
+        {
+            return Err(Error::ScopeField { document: path, field });
         }
         let (mut ring, mut tokens, mut edit) = (None, Tokens::default(), Edit::default());
         if let Some((value, names)) = self.value {

@@ -155,15 +155,14 @@ pub trait Document: Sealable<Sealed: Companion<Open = Self>> {
     /// Whether there are flattened fields, whose names only the values tell.
     const FLATTENED: bool;
 
+    /// The stored name of the clear field that says whose keys seal the document, if one does.
+    const SCOPE_FIELD: Option<&'static str> = None;
+
     /// The document's id.
     fn id(&self) -> &str;
 
     /// The document's id, as its companion has it.
     fn sealed_id(sealed: &Self::Sealed) -> &str;
-
-    /// The stored name of the clear field that says whose keys seal the document; `None` where the
-    /// repository says it.
-    const SCOPE_FIELD: Option<&'static str> = None;
 
     /// Whose keys seal the document, where one of its clear fields says so. It says who sealed, not who
     /// may read: that is the path's and the rules' matter.

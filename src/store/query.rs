@@ -30,7 +30,8 @@ pub enum FieldRef {
     Name,
 }
 
-/// How a filter compares a field with its value.
+/// How a filter compares a field with its value. Null and NaN equal nothing, themselves included, and
+/// are less and greater than nothing: [`Is`] finds them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Op {
     /// The field equals the value.
@@ -55,7 +56,7 @@ pub enum Op {
     ContainsAny,
 }
 
-/// What a field is, where no value is compared: nothing equals null or NaN but through these.
+/// What a field is, where no value is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Is {
     /// The field is null.
@@ -71,9 +72,9 @@ pub enum Is {
 /// Which documents a query takes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Filter {
-    /// All of these hold; an empty one always does.
+    /// All of these hold. An empty one always does, and no database takes it.
     All(Vec<Filter>),
-    /// At least one of these holds; an empty one never does.
+    /// At least one of these holds. An empty one never does, and no database takes it.
     Any(Vec<Filter>),
     /// A field compares with a value.
     Field {

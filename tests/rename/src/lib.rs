@@ -79,7 +79,6 @@ pub fn round_trip() -> Result<bool, Box<dyn std::error::Error>> {
 }
 
 /// A condition on every kind of field.
-#[must_use]
 pub fn condition() -> Condition<Customer, Keyed> {
     let c = fields::<Customer>();
     let clear = c.name.eq("Ada").and(c.generic.lt(9));
