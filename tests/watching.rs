@@ -283,11 +283,12 @@ async fn what_cannot_be_watched(store: DynStore) {
 #[derive(Clone, Default)]
 struct Scripted {
     memory: MemoryStore,
-    listeners: Arc<Mutex<Vec<Result<mpsc::UnboundedReceiver<Result<ListenEvent, StoreError>>, StoreError>>>>,
+    listeners: Arc<Mutex<Vec<Result<Said, StoreError>>>>,
     resumed: Arc<Mutex<Vec<Option<Vec<u8>>>>>,
 }
 
 type Say = mpsc::UnboundedSender<Result<ListenEvent, StoreError>>;
+type Said = mpsc::UnboundedReceiver<Result<ListenEvent, StoreError>>;
 
 impl Scripted {
     /// What the next listener will say.
