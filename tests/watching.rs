@@ -458,6 +458,27 @@ async fn a_broken_connection_is_made_again_with_the_last_token() {
 }
 
 #[tokio::test]
+async fn a_token_is_used_for_its_own_query_only() {
+    let (store, [ada, _, _]) = scripted().await;
+    let customers = Repository::<Customer>::new(store.clone(), ring());
+    let query = customers.query().filter(|c| c.visits.ge(0));
+    let listener = |events: Vec<Result<ListenEvent, StoreError>>| {
+        let say = store.listener();
+        events.into_iter().for_each(|event| say.send(event).unwrap());
+        say
+    };
+    let _said = listener(vec![changed(&ada), current(b"1")]);
+    let mut watch = query.watch().await.unwrap();
+    assert_eq!(told(&mut watch).await, ["+ada"]);
+    let checkpoint = watch.checkpoint().unwrap();
+    let _said = listener(vec![changed(&ada), current(b"2")]);
+    assert_eq!(told(&mut customers.watch_all().resume_from(checkpoint.clone())).await, [""; 0]);
+    let _said = listener(vec![current(b"3")]);
+    assert_eq!(told(&mut query.watch().await.unwrap().resume_from(checkpoint)).await, [""; 0]);
+    assert_eq!(*store.resumed.lock().unwrap(), [None, None, Some(b"1".to_vec())]);
+}
+
+#[tokio::test]
 async fn another_document_than_asked_for_is_refused() {
     let (store, [ada, bea, _]) = scripted().await;
     let say = store.listener();
