@@ -45,6 +45,8 @@ struct Recovery;
 #[doc = include_str!("../docs/guide/incidents.md")]
 struct Incidents;
 
+#[doc = include_str!("../docs/guide/what-an-index-reveals.md")]
+struct WhatAnIndexReveals;
 #[doc = include_str!("../docs/guide/writes.md")]
 struct Writes;
 
@@ -53,6 +55,9 @@ struct WhatAnIndexReveals;
 
 #[doc = include_str!("../docs/guide/queries.md")]
 struct Queries;
+
+#[doc = include_str!("../docs/guide/watching.md")]
+struct Watching;
 
 #[doc = include_str!("../docs/guide/cookbook.md")]
 struct Cookbook;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use fireseal::store::{FirestoreStore, Store};
 use fireseal::{Error, Repository, Transaction, transaction};
 use fireseal_emulator::Emulator;
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use tokio::sync::Barrier;
 
 #[path = "support/customer.rs"]
@@ -67,6 +67,7 @@ async fn writers_during_reads(store: DynStore) {
             for round in 1..=8 {
                 for n in writer * EACH..(writer + 1) * EACH {
                     repository.set(&with_visits(numbered(n), round)).await.unwrap();
+                    tokio::task::yield_now().await;
                     written.fetch_add(1, Ordering::SeqCst);
                 }
             }
@@ -95,6 +96,8 @@ async fn writers_during_reads(store: DynStore) {
                     let before = seen.insert(stored.id().to_owned(), stored.visits);
                     assert!(before.is_none_or(|before| before <= stored.visits), "an older version later");
                 }
+                // Memory answers at once, and would leave the writers no turn.
+                tokio::task::yield_now().await;
             }
             (lists, queries, read)
         })
@@ -175,6 +178,8 @@ async fn one_more(repository: &Repository<Customer>) -> Result<(), Error> {
     let mut stored = repository.get_stored("c00").await?.unwrap();
     let visits = stored.visits + 1;
     *stored = with_visits(stored.clone().into_inner(), visits);
+    // Memory answers at once, and others would never come in between.
+    tokio::task::yield_now().await;
     repository.save(&mut stored).await
 }
 

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use fireseal::store::{Document, Store, Value, ValueType, Write, WriteKind};
 use fireseal::{
-    DataKey, DocumentPath, Error, IndexKey, KeyRing, Repository, Sealable, SealedRepository, Stored,
-    snapshot, transaction,
+    DataKey, DocumentPath, Error, IndexKey, KeyRing, Repository, Sealable, SealedRepository, Stored, Watch,
+    WatchEvent, snapshot, transaction,
 };
 use futures::{StreamExt, TryStreamExt};
 
@@ -69,8 +69,26 @@ async fn companions(read: Vec<Stored<SealedCustomer>>) -> Found {
     found
 }
 
+/// What a watch tells at first.
+async fn watched<V: Send + 'static>(mut watch: Watch<V>) -> Vec<Result<Stored<V>, Error>> {
+    let mut told = Vec::new();
+    while let Some(event) = watch.next().await {
+        match event {
+            Ok(WatchEvent::Added(stored)) => told.push(Ok(stored)),
+            Ok(WatchEvent::Current) => break,
+            Ok(_) => panic!("neither added nor current at first"),
+            Err(error) => told.push(Err(error)),
+        }
+    }
+    told
+}
+
+async fn told(watch: Watch<SealedCustomer>) -> Found {
+    companions(watched(watch).await.into_iter().map(Result::unwrap).collect()).await
+}
+
 /// Every path to the documents `ada` and `bob`.
-const PATHS: [&str; 22] = [
+const PATHS: [&str; 29] = [
     "get",
     "get stored",
     "get many",
@@ -93,6 +111,13 @@ const PATHS: [&str; 22] = [
     "companion get",
     "companion list",
     "companion query",
+    "watch",
+    "watch all",
+    "watch query",
+    "watch by an index",
+    "companion watch",
+    "companion watch all",
+    "companion watch query",
 ];
 
 async fn read(path: &str, db: &Db, id: &str) -> Found {
@@ -171,6 +196,25 @@ async fn read(path: &str, db: &Db, id: &str) -> Found {
         "companion list" => companions(sealed.list().page().await.unwrap().documents).await,
         "companion query" => {
             companions(sealed.query().filter(|c| c.name.eq("a name")).all().await.unwrap()).await
+        }
+        "watch" => {
+            watched(customers.watch(id).unwrap()).await.into_iter().map(|read| read.map(opened)).collect()
+        }
+        "watch all" => {
+            watched(customers.watch_all()).await.into_iter().map(|read| read.map(opened)).collect()
+        }
+        "watch query" => {
+            let watch = customers.query().filter(|c| c.name.eq("a name")).watch().await.unwrap();
+            watched(watch).await.into_iter().map(|read| read.map(opened)).collect()
+        }
+        "watch by an index" => {
+            let watch = by_email.watch().await.unwrap();
+            watched(watch).await.into_iter().map(|read| read.map(opened)).collect()
+        }
+        "companion watch" => told(sealed.watch(id).unwrap()).await,
+        "companion watch all" => told(sealed.watch_all()).await,
+        "companion watch query" => {
+            told(sealed.query().filter(|c| c.name.eq("a name")).watch().await.unwrap()).await
         }
         path => panic!("no path {path}"),
     }
@@ -276,7 +320,7 @@ async fn a_copied_token_finds_nobody_else(db: Db) {
     forged(&db, |ada, bob| drop(ada.fields.insert("_seal".to_owned(), bob.fields["_seal"].clone()))).await;
     every_path_is_true(&db, "another's tokens", true).await;
     let by_index = ["query by an index", "query by an index and a clear field", "projection by an index"];
-    for path in by_index.into_iter().chain(["transaction query"]) {
+    for path in by_index.into_iter().chain(["transaction query", "watch by an index"]) {
         let found: Vec<_> = read(path, &db, "bob").await.into_iter().map(Result::unwrap).collect();
         assert_eq!(found, [("bob".to_owned(), email("bob"))], "{path}");
     }

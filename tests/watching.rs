@@ -283,11 +283,12 @@ async fn what_cannot_be_watched(store: DynStore) {
 #[derive(Clone, Default)]
 struct Scripted {
     memory: MemoryStore,
-    listeners: Arc<Mutex<Vec<Result<mpsc::UnboundedReceiver<Result<ListenEvent, StoreError>>, StoreError>>>>,
+    listeners: Arc<Mutex<Vec<Result<Said, StoreError>>>>,
     resumed: Arc<Mutex<Vec<Option<Vec<u8>>>>>,
 }
 
 type Say = mpsc::UnboundedSender<Result<ListenEvent, StoreError>>;
+type Said = mpsc::UnboundedReceiver<Result<ListenEvent, StoreError>>;
 
 impl Scripted {
     /// What the next listener will say.
@@ -454,6 +455,27 @@ async fn a_broken_connection_is_made_again_with_the_last_token() {
     say.send(Err(denied)).unwrap();
     assert!(matches!(next(&mut watch).await, Some(Err(Error::Store(StoreError::Denied { .. })))));
     assert!(next(&mut watch).await.is_none());
+}
+
+#[tokio::test]
+async fn a_token_is_used_for_its_own_query_only() {
+    let (store, [ada, _, _]) = scripted().await;
+    let customers = Repository::<Customer>::new(store.clone(), ring());
+    let query = customers.query().filter(|c| c.visits.ge(0));
+    let listener = |events: Vec<Result<ListenEvent, StoreError>>| {
+        let say = store.listener();
+        events.into_iter().for_each(|event| say.send(event).unwrap());
+        say
+    };
+    let _said = listener(vec![changed(&ada), current(b"1")]);
+    let mut watch = query.watch().await.unwrap();
+    assert_eq!(told(&mut watch).await, ["+ada"]);
+    let checkpoint = watch.checkpoint().unwrap();
+    let _said = listener(vec![changed(&ada), current(b"2")]);
+    assert_eq!(told(&mut customers.watch_all().resume_from(checkpoint.clone())).await, [""; 0]);
+    let _said = listener(vec![current(b"3")]);
+    assert_eq!(told(&mut query.watch().await.unwrap().resume_from(checkpoint)).await, [""; 0]);
+    assert_eq!(*store.resumed.lock().unwrap(), [None, None, Some(b"1".to_vec())]);
 }
 
 #[tokio::test]

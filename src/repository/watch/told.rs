@@ -85,13 +85,11 @@ impl Told {
             return Vec::new();
         }
         let round = self.round;
-        let gone: Vec<_> = self
-            .documents
-            .iter()
-            .filter(|(_, entry)| entry.round < round)
-            .map(|(path, _)| path.clone())
-            .collect();
-        gone.iter().for_each(|path| drop(self.documents.remove(path)));
+        let gone = self.documents.iter().filter(|(_, entry)| entry.round < round);
+        let gone: Vec<_> = gone.map(|(path, _)| path.clone()).collect();
+        for path in &gone {
+            self.documents.remove(path);
+        }
         gone
     }
 
