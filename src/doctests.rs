@@ -47,17 +47,12 @@ struct Incidents;
 
 #[doc = include_str!("../docs/guide/what-an-index-reveals.md")]
 struct WhatAnIndexReveals;
+
 #[doc = include_str!("../docs/guide/writes.md")]
 struct Writes;
 
-#[doc = include_str!("../docs/guide/what-an-index-reveals.md")]
-struct WhatAnIndexReveals;
-
 #[doc = include_str!("../docs/guide/queries.md")]
 struct Queries;
-
-#[doc = include_str!("../docs/guide/watching.md")]
-struct Watching;
 
 #[doc = include_str!("../docs/guide/cookbook.md")]
 struct Cookbook;
@@ -70,3 +65,6 @@ struct FluentCalls;
 
 #[doc = include_str!("../docs/guide/firestore-indexes.md")]
 struct FirestoreIndexes;
+
+#[doc = include_str!("../docs/guide/index-rotation.md")]
+struct IndexRotation;
