@@ -431,9 +431,9 @@ fn sums_and_means_take_an_index_with_their_fields() {
     let (sum, mean) = (Aggregation::Sum(field("visits")), Aggregation::Average(field("paid")));
     let both = [sum.clone(), Aggregation::Count, mean];
     assert_eq!(needs(is("country", Op::Equal), vec![], &[Aggregation::Count]), NONE);
-    assert_eq!(needs(Filter::All(vec![]), vec![], &[sum.clone()]), NONE);
-    assert_eq!(needs(is("visits", Op::Less), vec![], &[sum.clone()]), NONE);
-    assert_eq!(needs(is("country", Op::Equal), vec![], &[sum.clone()]), ["+country +visits"]);
+    assert_eq!(needs(Filter::All(vec![]), vec![], std::slice::from_ref(&sum)), NONE);
+    assert_eq!(needs(is("visits", Op::Less), vec![], std::slice::from_ref(&sum)), NONE);
+    assert_eq!(needs(is("country", Op::Equal), vec![], std::slice::from_ref(&sum)), ["+country +visits"]);
     assert_eq!(needs(is(EMAIL, Op::In), vec![], &both), ["+_seal.idx.email.eq +paid +visits"]);
     assert_eq!(needs(Filter::All(vec![]), vec![down("name")], &[sum]), ["-name -visits"]);
 }

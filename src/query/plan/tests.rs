@@ -10,7 +10,7 @@ use crate::keys::{DataKey, IndexKey, KeyRing};
 use crate::query::{Condition, Keyed, Order, QueryError, all, any, fields};
 use crate::store::query::rules::{MAX_DISJUNCTIONS, check, disjunctions};
 use crate::store::value::string_value;
-use crate::store::{Cursor, Direction, FieldRef, Filter, From, Op, ValueType};
+use crate::store::{Cursor, Direction, FieldRef, Filter, From, Op, Query, Value, ValueType};
 
 #[derive(Sealable)]
 #[sealable(crate = crate, collection = "people")]
@@ -172,12 +172,34 @@ fn a_large_set_becomes_several_queries() {
 }
 
 #[test]
+fn the_tokens_of_one_value_stay_in_one_query() {
+    let c = fields::<Person>();
+    let tokens = |plan: &Plan| -> Vec<Vec<Value>> {
+        let set = |query: &Query| match query.filter.clone() {
+            Some(Filter::Field {
+                value: Value { value_type: Some(ValueType::ArrayValue(array)) }, ..
+            }) => array.values,
+            filter => panic!("{filter:?} is no set"),
+        };
+        plan.queries.iter().map(set).collect()
+    };
+    let emails: Vec<String> = (0..70).map(|number| number.to_string()).collect();
+    let sent = tokens(&planned_with(&wanted(c.email.is_in(&emails)), 2).unwrap());
+    assert_eq!(sent.iter().map(Vec::len).collect::<Vec<_>>(), [30, 30, 30, 30, 20]);
+    for email in &emails {
+        let [both] = tokens(&planned_with(&wanted(c.email.eq(email)), 2).unwrap()).try_into().unwrap();
+        assert_eq!(both.len(), 2);
+        assert!(sent.iter().any(|set| both.iter().all(|token| set.contains(token))));
+    }
+}
+
+#[test]
 fn what_firestore_does_not_take_together_is_checked_here_in_the_same_order() {
     let c = fields::<Person>();
     let plan = planned(c.country.not_in(["a"]).and(c.email.is_in(["x", "y"])));
     assert_eq!(sent(&plan), [part("email", Op::In, 2)]);
     let country = FieldRef::Path(vec!["country".to_owned()]);
-    assert_eq!(plan.moved, [country.clone()]);
+    assert_eq!(plan.moved, std::slice::from_ref(&country));
     assert_eq!(plan.order[0].field, country);
 
     let plan = planned(c.country.ne("a").and(c.level.ne(1)));

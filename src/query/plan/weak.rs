@@ -7,7 +7,7 @@ use crate::bytes::{FieldPath, FieldStep, Scope};
 use crate::keys::{IndexKey, KeyRing};
 use crate::query::error::QueryError;
 use crate::query::node::{Asked, Indexed, Node};
-use crate::seal::{IndexKind, IndexPlace, compound_tokens, entry_name, probe_tokens};
+use crate::seal::{IndexKind, IndexPlace, ProbeTokens, compound_tokens, entry_name, probe_tokens};
 use crate::store::query::rules::MAX_DISJUNCTIONS;
 use crate::store::value::array_of;
 use crate::store::{FieldRef, Filter, Op, Value, ValueType};
@@ -133,28 +133,36 @@ fn of_index(indexed: &Indexed, keys: &IndexKeys<'_>, plan: &mut Plan) -> Result<
         return Err(QueryError::NoIndexKey { scope: scope.clone() });
     }
     let budget = MAX_DISJUNCTIONS / keys.each().count().max(1);
-    let mut tokens = BTreeSet::new();
     let mut widened = false;
     let failed = |source| {
         let steps = indexed.path.iter().cloned().map(FieldStep::Key).collect();
         QueryError::NotAskable { field: FieldPath::new(steps), source }
     };
-    for (place, key) in keys.each() {
-        let mut add = |made: crate::seal::ProbeTokens| {
-            tokens.extend(made.tokens);
-            widened |= made.widened;
-        };
-        match &indexed.asked {
-            Asked::Field { info, probes } => {
-                for probe in probes {
+    // What one value has under all keys.
+    let mut groups: Vec<BTreeSet<Vec<u8>>> = Vec::new();
+    let mut add = |tokens: &mut BTreeSet<Vec<u8>>, made: ProbeTokens| {
+        tokens.extend(made.tokens);
+        widened |= made.widened;
+    };
+    match &indexed.asked {
+        Asked::Field { info, probes } => {
+            for probe in probes {
+                let mut tokens = BTreeSet::new();
+                for (place, key) in keys.each() {
                     let made = probe_tokens(probe, &indexed.path, info, place, key, budget.max(1));
-                    add(made.map_err(failed)?);
+                    add(&mut tokens, made.map_err(failed)?);
                 }
+                groups.push(tokens);
             }
-            Asked::Compound { info, probes } => {
-                for parts in probes {
-                    add(compound_tokens(parts, &indexed.path, info, place, key).map_err(failed)?);
+        }
+        Asked::Compound { info, probes } => {
+            for parts in probes {
+                let mut tokens = BTreeSet::new();
+                for (place, key) in keys.each() {
+                    let made = compound_tokens(parts, &indexed.path, info, place, key);
+                    add(&mut tokens, made.map_err(failed)?);
                 }
+                groups.push(tokens);
             }
         }
     }
@@ -165,9 +173,22 @@ fn of_index(indexed: &Indexed, keys: &IndexKeys<'_>, plan: &mut Plan) -> Result<
     if widened {
         plan.widened.push(indexed.path.clone());
     }
-    let count = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
+    let count = u32::try_from(groups.iter().map(BTreeSet::len).sum::<usize>()).unwrap_or(u32::MAX);
     plan.collision = plan.collision.max((f64::from(count) * 0.5_f64.powi(bits.into())).min(1.0));
-    Ok(one_of(&indexed.path, name, tokens))
+    Ok(Weak::any(packed(groups).into_iter().map(|tokens| one_of(&indexed.path, name, tokens)).collect()))
+}
+
+/// Sets that one query takes. The tokens of one value stay together: while a document passes from one
+/// index key to the next, two queries one after another could both miss it.
+fn packed(groups: Vec<BTreeSet<Vec<u8>>>) -> Vec<BTreeSet<Vec<u8>>> {
+    let mut packed: Vec<BTreeSet<Vec<u8>>> = Vec::new();
+    for group in groups {
+        match packed.last_mut().filter(|last| last.union(&group).count() <= MAX_DISJUNCTIONS) {
+            Some(last) => last.extend(group),
+            None => packed.push(group),
+        }
+    }
+    packed
 }
 
 /// The names under an entry of `_seal.idx`.
