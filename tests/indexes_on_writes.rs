@@ -3,9 +3,15 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fireseal::store::{FieldMask, Fields, Store, Value, ValueType, Write};
-use fireseal::{DataKey, Error, IndexKey, KeyRing, Repository, SealedRepository};
+use async_trait::async_trait;
+use fireseal::store::{
+    Commit, Document, FieldMask, Fields, ListPage, ListRequest, MemoryStore, Store, StoreError, Value,
+    ValueType, Write,
+};
+use fireseal::{DataKey, DocumentPath, Error, IndexKey, KeyRing, Repository, SealedRepository};
+use firestore::gcloud_sdk::google::firestore::v1::{ArrayValue, MapValue};
 
 #[path = "support/customer.rs"]
 mod customer;
@@ -246,4 +252,227 @@ async fn a_scope_is_forgotten(store: DynStore) {
             .filter(|(name, _)| *name != "_seal")
             .all(|(name, value)| after.fields[name] == *value)
     );
+}
+
+/// The same collection as two versions of a program have it.
+mod earlier {
+    #[derive(fireseal::Sealable, Clone)]
+    #[sealable(collection = "customers")]
+    pub struct Person {
+        #[sealable(id)]
+        pub id: String,
+        #[sensitive(index)]
+        pub nick: String,
+        #[sensitive(unique)]
+        pub mail: String,
+        #[sensitive(index)]
+        pub phone: String,
+        #[sealable(nested)]
+        pub home: Home,
+    }
+
+    #[derive(fireseal::Sealable, Clone)]
+    pub struct Home {
+        pub city: String,
+        #[sensitive(index)]
+        pub street: String,
+        #[sensitive(index)]
+        pub code: String,
+    }
+
+    pub fn person() -> Person {
+        let home = Home { city: "Ockham".into(), street: "1 Main Street".into(), code: "GU23".into() };
+        Person { id: "ada".into(), nick: "ada".into(), mail: "a@b".into(), phone: "1".into(), home }
+    }
+}
+
+mod later {
+    #[derive(fireseal::Sealable, Clone, PartialEq)]
+    #[sealable(collection = "customers", debug)]
+    pub struct Person {
+        #[sealable(id)]
+        pub id: String,
+        #[sensitive]
+        pub nick: String,
+        #[sensitive(unique)]
+        #[serde(alias = "mail")]
+        pub email: Option<String>,
+        #[sensitive(index)]
+        pub phone: String,
+        #[sealable(nested)]
+        pub home: Home,
+    }
+
+    #[derive(fireseal::Sealable, Clone, PartialEq)]
+    #[sealable(debug)]
+    pub struct Home {
+        pub city: String,
+        #[sensitive]
+        pub street: String,
+        #[sensitive(index)]
+        #[serde(alias = "code")]
+        pub zip: String,
+    }
+
+    pub fn person() -> Person {
+        let home = Home { city: "Ockham".into(), street: "2 Main Street".into(), zip: "GU24".into() };
+        Person { id: "ada".into(), nick: "a".into(), email: Some("a@b".into()), phone: "1".into(), home }
+    }
+}
+
+/// A document of the earlier version, and a repository of the later one.
+async fn upgraded() -> (DynStore, Repository<later::Person>) {
+    let store: DynStore = Arc::new(MemoryStore::new());
+    let people = Repository::<earlier::Person>::new(Arc::clone(&store), ring());
+    people.create(&earlier::person()).await.unwrap();
+    assert_eq!(names(&store, "ada").await, ["home.code", "home.street", "mail", "nick", "phone"]);
+    (Arc::clone(&store), Repository::new(store, ring()))
+}
+
+#[tokio::test]
+async fn tokens_of_former_indexes_and_old_names_go_with_a_write() {
+    let (store, people) = upgraded().await;
+    people.set(&later::person()).await.unwrap();
+    assert_eq!(names(&store, "ada").await, ["email", "home.zip", "phone"]);
+    assert_eq!(people.get("ada").await.unwrap().unwrap(), later::person());
+    assert_eq!(customer::reservations(&store).await.len(), 1);
+
+    let (store, people) = upgraded().await;
+    people.modify("ada", |ada| ada.phone = "2".into()).await.unwrap().unwrap();
+    assert_eq!(names(&store, "ada").await, ["email", "home.zip", "phone"]);
+
+    let (store, people) = upgraded().await;
+    people.update(&later::person(), &["nick"]).await.unwrap();
+    assert_eq!(names(&store, "ada").await, ["home.code", "home.street", "mail", "phone"]);
+    people.update(&later::person(), &["email"]).await.unwrap();
+    assert_eq!(names(&store, "ada").await, ["email", "home.code", "home.street", "phone"]);
+    people.update(&later::person(), &["home"]).await.unwrap();
+    assert_eq!(names(&store, "ada").await, ["email", "home.zip", "phone"]);
+    assert_eq!(people.get("ada").await.unwrap().unwrap(), later::person());
+
+    let (store, people) = upgraded().await;
+    people.delete_fields("ada", &["email"]).await.unwrap();
+    assert_eq!(names(&store, "ada").await, ["home.code", "home.street", "nick", "phone"]);
+    assert!(customer::reservations(&store).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_clear_field_beside_an_old_name_leaves_its_tokens() {
+    let (store, people) = upgraded().await;
+    people.change("ada").set(|c| c.home.city.clone(), "London").run().await.unwrap();
+    assert_eq!(names(&store, "ada").await, ["home.code", "home.street", "mail", "nick", "phone"]);
+}
+
+mod no_longer_unique {
+    #[derive(fireseal::Sealable)]
+    #[sealable(collection = "customers")]
+    pub struct Person {
+        #[sealable(id)]
+        pub id: String,
+        #[sensitive(index)]
+        pub mail: String,
+    }
+}
+
+#[tokio::test]
+async fn a_save_releases_what_was_unique_before() {
+    let (store, _) = upgraded().await;
+    let people = Repository::<no_longer_unique::Person>::new(Arc::clone(&store), ring());
+    people.modify("ada", |ada| ada.mail = "c@d".into()).await.unwrap().unwrap();
+    assert!(customer::reservations(&store).await.is_empty());
+}
+
+#[derive(fireseal::Sealable, Clone, PartialEq)]
+#[sealable(collection = "customers", debug, compound(name = "place", fields(country, code)))]
+struct Parcel {
+    #[sealable(id)]
+    id: String,
+    country: Option<String>,
+    weight: i64,
+    #[sensitive]
+    code: String,
+}
+
+#[tokio::test]
+async fn a_clear_part_of_a_compound_index_is_not_changed_alone() {
+    let store: DynStore = Arc::new(MemoryStore::new());
+    let parcels = Repository::<Parcel>::new(Arc::clone(&store), ring());
+    let mut parcel = Parcel { id: "p".into(), country: Some("GB".into()), weight: 1, code: "SW1A".into() };
+    parcels.create(&parcel).await.unwrap();
+    let before = stored(&store, "customers/p").await.unwrap();
+    let part = |result: Result<_, Error>| matches!(result, Err(Error::PartOfIndex { index, .. }) if index == "place");
+
+    let keyless = SealedRepository::<Parcel>::new(Arc::clone(&store));
+    let mut sealed = keyless.get("p").await.unwrap().unwrap();
+    sealed.country = Some("FR".to_owned());
+    assert!(part(keyless.save(&mut sealed).await.map(|()| None)));
+    assert!(part(parcels.change("p").set(|p| p.country, "FR").run().await));
+    assert!(part(parcels.change("p").set(|p| p.country, None::<String>).run().await));
+    assert!(part(parcels.update(&parcel, &["country"]).await));
+    assert!(part(parcels.update(&parcel, &["code"]).await));
+    assert_eq!(stored(&store, "customers/p").await.unwrap(), before);
+
+    // What is in no index is changed alone, and all of the parts together.
+    let mut sealed = keyless.get("p").await.unwrap().unwrap();
+    sealed.weight = 2;
+    keyless.save(&mut sealed).await.unwrap();
+    parcels.change("p").increment(|p| p.weight, 1).run().await.unwrap();
+    assert_eq!(names(&store, "p").await, ["place"]);
+    parcel.country = Some("FR".into());
+    let token = async || token(&store, "p", "place").await;
+    let first = token().await;
+    parcels.update(&parcel, &["country", "code"]).await.unwrap();
+    assert_ne!(token().await, first);
+
+    // Without one of them there is no token.
+    parcels.change("p").write(&parcel, &["code"]).delete(|p| p.country).run().await.unwrap();
+    assert!(names(&store, "p").await.is_empty());
+}
+
+#[derive(Clone)]
+struct CountingReads(MemoryStore, Arc<AtomicUsize>);
+
+#[async_trait]
+impl Store for CountingReads {
+    async fn read(
+        &self,
+        paths: &[DocumentPath],
+        mask: Option<&FieldMask>,
+    ) -> Result<Vec<Option<Document>>, StoreError> {
+        self.1.fetch_max(paths.len(), Ordering::Relaxed);
+        self.0.read(paths, mask).await
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+        self.0.commit(writes).await
+    }
+
+    async fn list(&self, request: &ListRequest) -> Result<ListPage, StoreError> {
+        self.0.list(request).await
+    }
+}
+
+#[tokio::test]
+async fn a_forged_entry_does_not_have_thousands_of_reservations_read() {
+    let counting = CountingReads(MemoryStore::new(), Arc::default());
+    let store: DynStore = Arc::new(counting.clone());
+    let customers = customers(&store);
+    customers.create(&customer("ada", "ada@example.com")).await.unwrap();
+    let tokens = (0..10_000_u32).map(|number| {
+        let token = number.to_le_bytes().repeat(8);
+        Value { value_type: Some(ValueType::BytesValue(token)) }
+    });
+    let also = ValueType::ArrayValue(ArrayValue { values: tokens.collect() });
+    let map = |name: &str, value| {
+        let fields = std::collections::HashMap::from([(name.to_owned(), value)]);
+        Value { value_type: Some(ValueType::MapValue(MapValue { fields })) }
+    };
+    let also = map("also", Value { value_type: Some(also) });
+    let fields = Fields::from([("_seal".to_owned(), map("idx", map("email", also)))]);
+    let mask = FieldMask::new(vec![["_seal", "idx", "email", "also"].map(str::to_owned).to_vec()]);
+    counting.0.commit(vec![Write::merge(path("customers/ada"), fields, mask)]).await.unwrap();
+    customers.update(&customer("ada", "new@example.com"), &["email"]).await.unwrap();
+    let most = counting.1.load(Ordering::Relaxed);
+    assert!(most < 20, "{most} documents were read for one update");
+    assert_eq!(customer::reservations(&store).await.len(), 1);
 }
