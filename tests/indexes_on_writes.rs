@@ -363,6 +363,35 @@ async fn a_clear_field_beside_an_old_name_leaves_its_tokens() {
     assert_eq!(names(&store, "ada").await, ["home.code", "home.street", "mail", "nick", "phone"]);
 }
 
+mod no_longer_indexed {
+    #[derive(fireseal::Sealable)]
+    #[sealable(collection = "customers")]
+    pub struct Person {
+        #[sealable(id)]
+        pub id: String,
+        #[sensitive]
+        pub nick: String,
+        #[sealable(nested)]
+        pub home: Home,
+    }
+
+    #[derive(fireseal::Sealable)]
+    pub struct Home {
+        #[sensitive]
+        pub street: String,
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_reads_nothing_removes_former_tokens_too() {
+    let (store, _) = upgraded().await;
+    let people = Repository::<no_longer_indexed::Person>::new(Arc::clone(&store), ring());
+    let home = no_longer_indexed::Home { street: "s".into() };
+    people.set(&no_longer_indexed::Person { id: "ada".into(), nick: "n".into(), home }).await.unwrap();
+    let left = names(&store, "ada").await;
+    assert!(!left.iter().any(|name| name == "nick" || name == "home.street"), "{left:?}");
+}
+
 mod no_longer_unique {
     #[derive(fireseal::Sealable)]
     #[sealable(collection = "customers")]
