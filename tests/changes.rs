@@ -156,3 +156,203 @@ async fn the_mark_is_one_for_each_write_with_transforms() {
     customers.change("ada").increment(|c| c.visits, 1).run().await.unwrap();
     assert_ne!(mark().await.unwrap(), first);
 }
+
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(number: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&number.to_string())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+mod in_cents {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(number: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(number * 100)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+        i64::deserialize(deserializer).map(|cents| cents / 100)
+    }
+}
+
+fn is_zero(number: &u8) -> bool {
+    *number == 0
+}
+
+#[derive(Sealable, Clone, PartialEq)]
+#[sealable(collection = "jobs", debug)]
+struct Job {
+    #[sealable(id)]
+    id: String,
+    state: String,
+    note: Option<String>,
+    #[serde(alias = "tries")]
+    attempts: i64,
+    #[serde(with = "as_text")]
+    text: i64,
+    #[serde(with = "in_cents")]
+    cents: i64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    small: u8,
+    #[serde(alias = "labels")]
+    tags: Vec<String>,
+    #[sealable(nested)]
+    #[serde(alias = "home")]
+    address: Address,
+    #[sensitive]
+    ssn: Option<String>,
+}
+
+#[derive(Sealable, Clone, PartialEq)]
+#[sealable(debug)]
+struct Address {
+    city: String,
+    #[sensitive]
+    street: String,
+}
+
+async fn job(store: &DynStore) -> Repository<Job> {
+    let jobs = Repository::<Job>::new(Arc::clone(store), KeyRing::new(DataKey::from_bytes(&[7; 32])));
+    let address = Address { city: "Ockham".to_owned(), street: "1 Main Street".to_owned() };
+    let job = Job {
+        id: "j".to_owned(),
+        state: "free".to_owned(),
+        note: None,
+        attempts: 10,
+        text: 10,
+        cents: 10,
+        small: 0,
+        tags: Vec::new(),
+        address,
+        ssn: Some("1".to_owned()),
+    };
+    jobs.create(&job).await.unwrap();
+    jobs
+}
+
+fn memory() -> DynStore {
+    Arc::new(MemoryStore::new())
+}
+
+/// The change is refused, and nothing is written.
+async fn refused(
+    store: &DynStore,
+    change: impl Future<Output = Result<Option<fireseal::store::Time>, Error>>,
+    says: &str,
+) {
+    let before = stored(store, "jobs/j").await.unwrap();
+    let error = change.await.unwrap_err();
+    assert!(matches!(error, Error::Change { .. }) && error.to_string().contains(says), "{error}");
+    assert_eq!(stored(store, "jobs/j").await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn what_is_read_under_an_old_name_too_is_not_transformed() {
+    let store = memory();
+    let jobs = job(&store).await;
+    refused(&store, jobs.change("j").increment(|c| c.attempts, 1).run(), "attempts").await;
+    refused(&store, jobs.change("j").maximum(|c| c.attempts, 1).run(), "old name").await;
+    refused(&store, jobs.change("j").union(|c| c.tags, ["a"]).run(), "tags").await;
+    let city = jobs.change("j").set(|c| c.address.city.clone(), "London").run();
+    refused(&store, city, "address.city").await;
+    // To set the field itself under its new name removes the old one.
+    jobs.change("j").set(|c| c.attempts, 11).run().await.unwrap();
+    assert_eq!(jobs.get("j").await.unwrap().unwrap().attempts, 11);
+}
+
+#[tokio::test]
+async fn a_number_stored_as_anything_else_is_not_calculated_with() {
+    let store = memory();
+    let jobs = job(&store).await;
+    refused(&store, jobs.change("j").increment(|c| c.text, 1).run(), "text").await;
+    refused(&store, jobs.change("j").minimum(|c| c.text, 1).run(), "modify").await;
+    refused(&store, jobs.change("j").increment(|c| c.cents, 1).run(), "cents").await;
+    jobs.change("j").increment(|c| c.small, 1).run().await.unwrap();
+    assert_eq!(jobs.get("j").await.unwrap().unwrap().small, 1);
+}
+
+#[tokio::test]
+async fn only_what_is_stored_as_a_timestamp_is_set_to_the_servers_time() {
+    let store = memory();
+    let jobs = job(&store).await;
+    refused(&store, jobs.change("j").server_time(|c| c.state).run(), "state").await;
+    refused(&store, jobs.change("j").server_time(|c| c.note).run(), "timestamp").await;
+}
+
+#[tokio::test]
+async fn the_later_change_of_a_field_counts() {
+    let store = memory();
+    let jobs = job(&store).await;
+    let read = async || jobs.get("j").await.unwrap().unwrap();
+    let set = jobs.change("j").set(|c| c.note, Some("x".to_owned()));
+    set.set(|c| c.note, None::<String>).run().await.unwrap();
+    assert_eq!(read().await.note, None);
+    jobs.change("j").set(|c| c.note, None::<String>).set(|c| c.note, "y").run().await.unwrap();
+    assert_eq!(read().await.note.as_deref(), Some("y"));
+    jobs.change("j").set(|c| c.note, "z").delete(|c| c.note).run().await.unwrap();
+    assert_eq!(read().await.note, None);
+    jobs.change("j").delete(|c| c.note).set(|c| c.note, "z").run().await.unwrap();
+    assert_eq!(read().await.note.as_deref(), Some("z"));
+    jobs.change("j").increment(|c| c.small, 5).set(|c| c.small, 2).run().await.unwrap();
+    jobs.change("j").increment(|c| c.small, 5).increment(|c| c.small, 1).run().await.unwrap();
+    assert_eq!(read().await.small, 8);
+
+    // What is changed by its handle is not written from the value.
+    let value = read().await;
+    jobs.change("j")
+        .write(&value, &["note", "ssn"])
+        .delete(|c| c.note)
+        .delete(|c| c.ssn)
+        .run()
+        .await
+        .unwrap();
+    let now = read().await;
+    assert_eq!((now.note, now.ssn), (None, None));
+    jobs.change("j").write(&value, &["note"]).set(|c| c.note, None::<String>).run().await.unwrap();
+    assert_eq!(read().await.note, None);
+}
+
+#[tokio::test]
+async fn a_field_that_is_written_and_deleted_has_no_tokens() {
+    let store = memory();
+    let customers = customers(&store);
+    let ada = customer("ada", "ada@example.com");
+    customers.create(&ada).await.unwrap();
+    customers.change("ada").write(&ada, &["email"]).delete(|c| c.email).run().await.unwrap();
+    assert_eq!(names(&store, "ada").await, ["card.number", "first", "full_name", "last"]);
+    assert!(customer::reservations(&store).await.is_empty());
+    assert_eq!(customers.get("ada").await.unwrap().unwrap().email, None);
+}
+
+#[derive(Sealable, Clone, PartialEq)]
+#[sealable(collection = "flat", debug)]
+struct Flat {
+    #[sealable(id)]
+    id: String,
+    #[sensitive(unique)]
+    #[serde(alias = "mail")]
+    email: Option<String>,
+    #[serde(flatten)]
+    rest: std::collections::HashMap<String, String>,
+}
+
+#[tokio::test]
+async fn reserved_names_are_not_deleted_and_old_ones_are_those_of_the_field() {
+    let store = memory();
+    let flats = Repository::<Flat>::new(Arc::clone(&store), customer::ring());
+    let rest = std::collections::HashMap::from([("more".to_owned(), "x".to_owned())]);
+    flats.create(&Flat { id: "f".to_owned(), email: Some("m".to_owned()), rest }).await.unwrap();
+    let error = flats.delete_fields("f", &["_seal"]).await.unwrap_err();
+    assert!(matches!(error, Error::NoSuchField { .. }));
+    assert_eq!(customer::reservations(&store).await.len(), 1);
+    flats.delete_fields("f", &["mail", "more"]).await.unwrap();
+    let read = flats.get("f").await.unwrap().unwrap();
+    assert!(read.email.is_none() && read.rest.is_empty());
+    assert!(customer::reservations(&store).await.is_empty());
+}

@@ -45,7 +45,7 @@ pub struct Person {
     skipped: Option<String>,
     #[sensitive]
     ssn: String,
-    #[sensitive(unique(normalize(email), bits = 96), prefix(min = 2, max = 8, normalize(nfc, casefold)))]
+    #[sensitive(unique(normalize(email)), prefix(min = 2, max = 8, normalize(nfc, casefold)))]
     pub(crate) email: String,
     #[sensitive(index, words(normalize(nfkc, digits)))]
     first: String,
@@ -236,7 +236,7 @@ fn what_cannot_be_asked_is_an_error_of_the_query() {
 fn sealed_fields_ask_their_indexes() {
     let c = fields::<Person>();
     for (condition, path, kind) in [
-        (c.email.eq("ada@example.com"), "[\"email\"]", "kind: Unique, normalize: [Email], bits: 96"),
+        (c.email.eq("ada@example.com"), "[\"email\"]", "kind: Unique, normalize: [Email], bits: 128"),
         (
             c.email.starts_with("ad"),
             "[\"email\"]",
@@ -350,7 +350,7 @@ fn the_schema_lists_every_stored_field() {
     assert_eq!(find(&["address", "street"]).unwrap().aliases, [["address", "road"]]);
     let email = find(&["email"]).unwrap().indexes;
     assert_eq!(email[0].kind, IndexKind::Unique);
-    assert_eq!((email[0].normalize, email[0].bits), (&[Normalizer::Email][..], 96));
+    assert_eq!((email[0].normalize, email[0].bits), (&[Normalizer::Email][..], 128));
     let age = find(&["age"]).unwrap().indexes;
     assert_eq!(age[0].kind, IndexKind::Range(Range::Integer { min: -5, max: 200, step: 1 }));
     let compounds: Vec<_> =
@@ -425,4 +425,33 @@ fn what_cannot_be_asked_for_is_opaque() {
     let _: &Opaque = &c.rest;
     let _: Opaque = Either::handles::<Person>(&At::root());
     const { assert!(Person::INDEXED && Address::INDEXED && !Plain::INDEXED && !Either::INDEXED) };
+}
+
+/// Two types that hold each other: one of them in an array.
+#[derive(Sealable)]
+#[sealable(collection = "folders")]
+struct Folder {
+    #[sealable(id)]
+    id: String,
+    #[sealable(nested)]
+    owner: Option<Box<Owner>>,
+}
+
+#[derive(Sealable)]
+struct Owner {
+    #[sensitive]
+    name: String,
+    #[sealable(nested)]
+    folders: Vec<Folder>,
+}
+
+#[test]
+fn types_may_hold_each_other_through_an_array() {
+    const { assert!(!Folder::INDEXED && !Owner::INDEXED) };
+    let schema = fireseal::query::schema::<Folder>();
+    assert!(schema.fields().iter().any(|field| field.path == ["owner", "name"]));
+    let owner = Owner { name: "Ada".to_owned(), folders: Vec::new() };
+    let folder = Folder { id: "f".to_owned(), owner: Some(Box::new(owner)) };
+    assert!(folder.owner.is_some_and(|owner| owner.folders.is_empty() && owner.name == "Ada"));
+    assert_eq!(folder.id, "f");
 }

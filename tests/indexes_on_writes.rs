@@ -3,9 +3,15 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fireseal::store::{FieldMask, Fields, Store, Value, ValueType, Write};
-use fireseal::{DataKey, Error, IndexKey, KeyRing, Repository, SealedRepository};
+use async_trait::async_trait;
+use fireseal::store::{
+    Commit, Document, FieldMask, Fields, ListPage, ListRequest, MemoryStore, Store, StoreError, Value,
+    ValueType, Write,
+};
+use fireseal::{DataKey, DocumentPath, Error, IndexKey, KeyRing, Repository, SealedRepository};
+use firestore::gcloud_sdk::google::firestore::v1::{ArrayValue, MapValue};
 
 #[path = "support/customer.rs"]
 mod customer;
@@ -246,4 +252,99 @@ async fn a_scope_is_forgotten(store: DynStore) {
             .filter(|(name, _)| *name != "_seal")
             .all(|(name, value)| after.fields[name] == *value)
     );
+}
+
+#[derive(fireseal::Sealable, Clone, PartialEq)]
+#[sealable(collection = "customers", debug, compound(name = "place", fields(country, code)))]
+struct Parcel {
+    #[sealable(id)]
+    id: String,
+    country: Option<String>,
+    weight: i64,
+    #[sensitive]
+    code: String,
+}
+
+#[tokio::test]
+async fn a_clear_part_of_a_compound_index_is_not_changed_alone() {
+    let store: DynStore = Arc::new(MemoryStore::new());
+    let parcels = Repository::<Parcel>::new(Arc::clone(&store), ring());
+    let mut parcel = Parcel { id: "p".into(), country: Some("GB".into()), weight: 1, code: "SW1A".into() };
+    parcels.create(&parcel).await.unwrap();
+    let before = stored(&store, "customers/p").await.unwrap();
+    let part = |result: Result<_, Error>| matches!(result, Err(Error::PartOfIndex { index, .. }) if index == "place");
+
+    let keyless = SealedRepository::<Parcel>::new(Arc::clone(&store));
+    let mut sealed = keyless.get("p").await.unwrap().unwrap();
+    sealed.country = Some("FR".to_owned());
+    assert!(part(keyless.save(&mut sealed).await.map(|()| None)));
+    assert!(part(parcels.change("p").set(|p| p.country, "FR").run().await));
+    assert!(part(parcels.change("p").set(|p| p.country, None::<String>).run().await));
+    assert!(part(parcels.update(&parcel, &["country"]).await));
+    assert!(part(parcels.update(&parcel, &["code"]).await));
+    assert_eq!(stored(&store, "customers/p").await.unwrap(), before);
+
+    // What is in no index is changed alone, and all of the parts together.
+    let mut sealed = keyless.get("p").await.unwrap().unwrap();
+    sealed.weight = 2;
+    keyless.save(&mut sealed).await.unwrap();
+    parcels.change("p").increment(|p| p.weight, 1).run().await.unwrap();
+    assert_eq!(names(&store, "p").await, ["place"]);
+    parcel.country = Some("FR".into());
+    let token = async || token(&store, "p", "place").await;
+    let first = token().await;
+    parcels.update(&parcel, &["country", "code"]).await.unwrap();
+    assert_ne!(token().await, first);
+
+    // Without one of them there is no token.
+    parcels.change("p").write(&parcel, &["code"]).delete(|p| p.country).run().await.unwrap();
+    assert!(names(&store, "p").await.is_empty());
+}
+
+#[derive(Clone)]
+struct CountingReads(MemoryStore, Arc<AtomicUsize>);
+
+#[async_trait]
+impl Store for CountingReads {
+    async fn read(
+        &self,
+        paths: &[DocumentPath],
+        mask: Option<&FieldMask>,
+    ) -> Result<Vec<Option<Document>>, StoreError> {
+        self.1.fetch_max(paths.len(), Ordering::Relaxed);
+        self.0.read(paths, mask).await
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+        self.0.commit(writes).await
+    }
+
+    async fn list(&self, request: &ListRequest) -> Result<ListPage, StoreError> {
+        self.0.list(request).await
+    }
+}
+
+#[tokio::test]
+async fn a_forged_entry_does_not_have_thousands_of_reservations_read() {
+    let counting = CountingReads(MemoryStore::new(), Arc::default());
+    let store: DynStore = Arc::new(counting.clone());
+    let customers = customers(&store);
+    customers.create(&customer("ada", "ada@example.com")).await.unwrap();
+    let tokens = (0..10_000_u32).map(|number| {
+        let token = number.to_le_bytes().repeat(8);
+        Value { value_type: Some(ValueType::BytesValue(token)) }
+    });
+    let also = ValueType::ArrayValue(ArrayValue { values: tokens.collect() });
+    let map = |name: &str, value| {
+        let fields = std::collections::HashMap::from([(name.to_owned(), value)]);
+        Value { value_type: Some(ValueType::MapValue(MapValue { fields })) }
+    };
+    let also = map("also", Value { value_type: Some(also) });
+    let fields = Fields::from([("_seal".to_owned(), map("idx", map("email", also)))]);
+    let mask = FieldMask::new(vec![["_seal", "idx", "email", "also"].map(str::to_owned).to_vec()]);
+    counting.0.commit(vec![Write::merge(path("customers/ada"), fields, mask)]).await.unwrap();
+    customers.update(&customer("ada", "new@example.com"), &["email"]).await.unwrap();
+    let most = counting.1.load(Ordering::Relaxed);
+    assert!(most < 20, "{most} documents were read for one update");
+    assert_eq!(customer::reservations(&store).await.len(), 1);
 }

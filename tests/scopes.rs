@@ -92,6 +92,13 @@ async fn the_tenant_is_not_changed_alone(store: Db) {
     assert!(matches!(set, Err(Error::ScopeField { field: "tenant", .. })));
     let deleted = orders.delete_fields("a", &["tenant"]).await;
     assert!(matches!(deleted, Err(Error::ScopeField { .. })));
+    // Sealed fields under another tenant's keys neither, nor the field from a value.
+    for fields in [&["total"][..], &["tenant"], &["total", "tenant"]] {
+        let update = orders.update(&order("a", "other"), fields).await;
+        assert!(matches!(update, Err(Error::ScopeField { field: "tenant", .. })), "{fields:?}");
+    }
+    assert_eq!(orders.get("a").await.unwrap().unwrap(), order("a", "acme"));
+    orders.update(&order("a", "acme"), &["total", "tenant"]).await.unwrap();
     orders.set(&order("a", "other")).await.unwrap();
     assert_eq!(orders.get("a").await.unwrap().unwrap(), order("a", "other"));
 }

@@ -198,6 +198,17 @@ impl<D, T> Clear<D, T> {
         (self.encode)(value).map_err(|error| QueryError::value(named(&self.at), &error))
     }
 
+    /// Whether the field's encoding makes just this of a value, or leaves the field out.
+    pub(crate) fn stores(&self, value: &T, stored: &Value) -> bool {
+        (self.encode)(value).is_ok_and(|value| value.is_none_or(|value| value == *stored))
+    }
+
+    /// Whether the field's type reads a stored value, and writes it back as it was.
+    pub(crate) fn keeps(&self, stored: &Value) -> bool {
+        (self.decode)(Some(stored))
+            .is_some_and(|value| matches!((self.encode)(&value), Ok(Some(value)) if value == *stored))
+    }
+
     fn value(&self, value: impl Operand<T>) -> Result<Value, QueryError> {
         let encoded = (self.encode)(&value.into_operand());
         match encoded.map_err(|error| QueryError::value(named(&self.at), &error))? {

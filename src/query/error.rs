@@ -16,6 +16,14 @@ pub enum QueryError {
         /// Why not, and what to do.
         reason: &'static str,
     },
+    /// The field cannot be changed by itself in this way.
+    #[error("{field} cannot be changed like this: {reason}")]
+    NotChanged {
+        /// The field's stored path.
+        field: FieldPath,
+        /// Why not, and what to do.
+        reason: &'static str,
+    },
     /// The value has no place in the field's index.
     #[error("the index of {field} cannot be asked for this value: {source}")]
     NotIndexable {

@@ -4,6 +4,8 @@ use std::marker::PhantomData;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::at::At;
 use super::clear::named;
 use super::condition::{Condition, Keyed};
@@ -139,7 +141,7 @@ impl<D, T, I> SealedField<D, T, I> {
         I: HasPrefix,
         T: 'static,
     {
-        self.asked(I::PREFIX, Ok(vec![Probe::StartsWith(beginning.into())]))
+        self.asked(I::PREFIX, Ok(vec![Probe::StartsWith(Zeroizing::new(beginning.into()))]))
     }
 
     /// Holds this word, after normalising.
@@ -157,7 +159,7 @@ impl<D, T, I> SealedField<D, T, I> {
         I: HasWords,
         T: 'static,
     {
-        let words = words.into_iter().map(Into::into).collect();
+        let words = words.into_iter().map(|word| Zeroizing::new(word.into())).collect();
         self.asked(I::WORDS, Ok(vec![Probe::Words(words)]))
     }
 

@@ -1,25 +1,35 @@
-//! Changes to single fields of a document: in one write, without reading it first.
+//! Changes to single fields of a document, in one write. It is read first only where the write depends on
+//! what is stored.
+
+mod edit;
 
 use std::collections::BTreeSet;
 
+use self::edit::{Edit, names_of};
+use super::collection::decode_companion;
 use super::guarded::{Guarded, write_guarded};
 use super::keyed::Repository;
-use super::seal_map::{self, Indexes, Tokens, add_mark, entry_path, mark_path};
+use super::seal_map::{self, Tokens, entry_path};
 use crate::error::Error;
 use crate::keys::KeyError;
-use crate::query::{ArrayField, At, Clear, Operand, QueryError, Queryable, SealedField, fields};
+use crate::query::{ArrayField, At, Clear, Operand, QueryError, Queryable, SealedField, field_path, fields};
 use crate::seal::Document;
 use crate::store::{
     Document as RawDocument, FieldMask, Fields, Precondition, Time, Transform, TransformKind, Value,
-    ValueType, Write, set_at,
+    ValueType, Write,
 };
 
-/// Changes to single fields of a document that exists, as one write that does not read the document first.
-/// (It does where a unique field changes: to release the value that the document had.)
+/// Changes to single fields of a document that exists, as one write. The document is read first in three
+/// cases only: a unique field changes, whose old value is to be released; sealed fields are written, and a
+/// field of the type says whose keys seal them, which must be the document's own; the type holds itself and
+/// has indexes, so that only the document tells which tokens go.
 ///
 /// Clear fields are set, deleted, and transformed by the database from what they hold; a transform of a
 /// sealed field does not compile. Sealed fields are written from a value of the document's type, with their
 /// index tokens.
+///
+/// Of two changes of one field the later one counts, and one by its handle before [`write`](Self::write);
+/// several transforms of a field are done one after the other.
 ///
 /// ```
 /// # use fireseal::{DataKey, KeyRing, Repository, Sealable, store::MemoryStore};
@@ -103,21 +113,24 @@ impl<'a, T: Document + Send + Sync + 'static> Change<'a, T> {
         Self { precondition, ..self }
     }
 
-    /// Whether this field is set, deleted or transformed by itself.
-    fn names(&self, field: &str) -> bool {
+    /// Whether this field is set, deleted or transformed by itself, under any of its names.
+    fn names(&self, field: &'static str) -> bool {
+        let mut all = names_of::<T>(field);
+        all.push(field);
         let clear = self.clear.iter().map(|(path, _)| path);
-        let mut paths = clear.chain(self.transforms.iter().map(|transform| &transform.path));
-        self.deleted.iter().any(|name| name == field)
-            || paths.any(|path| path.first().is_some_and(|name| name == field))
+        let paths = clear.chain(self.transforms.iter().map(|transform| &transform.path));
+        let mut names = self.deleted.iter().chain(paths.filter_map(|path| path.first()));
+        names.any(|name| all.contains(&name.as_str()))
     }
 
     /// Makes the change, all of it or nothing.
     ///
     /// # Errors
     /// Not found if the document does not exist, a conflict if it is not in the state asked for;
-    /// [`Error::NoSuchField`], [`Error::PartOfIndex`], [`Error::Taken`]; [`Error::Change`] for a value that
-    /// has no stored form; [`Error::OutcomeUnknown`] where the answer was lost and the document does not
-    /// tell.
+    /// [`Error::NoSuchField`], [`Error::PartOfIndex`], [`Error::Taken`]; [`Error::ScopeField`] if the field
+    /// that says whose keys seal the document would change; [`Error::Change`] for a value that has no stored
+    /// form and a transform that the field does not take; [`Error::OutcomeUnknown`] where the answer was
+    /// lost and the document does not tell.
     pub async fn run(self) -> Result<Option<Time>, Error> {
         let collection = &self.repository.collection;
         let mut location = collection.location(&self.id, None)?;
@@ -131,6 +144,8 @@ impl<'a, T: Document + Send + Sync + 'static> Change<'a, T> {
             return Err(Error::ScopeField { document: path, field });
         }
         let (mut ring, mut tokens, mut edit) = (None, Tokens::default(), Edit::default());
+        // What is sealed under another scope than the rest of the document would leave it unreadable.
+        let mut scope = None;
         if let Some((value, names)) = self.value {
             if value.id() != self.id {
                 return Err(Error::OtherId { document: path, field: T::ID_FIELD });
@@ -138,6 +153,7 @@ impl<'a, T: Document + Send + Sync + 'static> Change<'a, T> {
             let sealing = self.repository.seal(value).await?;
             edit.write::<T>(collection.encode(&path, &sealing.sealed)?, &names)?;
             (location, ring, tokens) = (sealing.location, Some(sealing.ring), sealing.tokens);
+            scope = T::SCOPE_FIELD.filter(|field| edit.is_of_scope::<T>(field)).zip(value.scope());
         }
         for name in self.deleted {
             edit.delete::<T>(name)?;
@@ -153,9 +169,14 @@ impl<'a, T: Document + Send + Sync + 'static> Change<'a, T> {
 
         let indexes = collection.indexes();
         let entries = edit.entries(indexes)?;
-        tokens.entries.retain(|name, _| entries.changes(indexes, name));
-        tokens.unique.retain(|name, _| entries.changes(indexes, name));
+        tokens.entries.retain(|name, _| entries.sets(indexes, name));
+        tokens.unique.retain(|name, _| entries.sets(indexes, name));
         let make = |read: Option<&RawDocument>| {
+            if let (Some(read), Some((field, scope))) = (read, scope)
+                && T::sealed_scope(&decode_companion::<T>(read)?) != Some(scope)
+            {
+                return Err(Error::ScopeField { document: path.clone(), field });
+            }
             let stored = read.and_then(|read| seal_map::entries(&read.fields));
             let stored = stored.into_iter().flat_map(Fields::keys);
             let stored = stored.filter(|name| entries.changes(indexes, name)).map(String::as_str);
@@ -167,10 +188,10 @@ impl<'a, T: Document + Send + Sync + 'static> Change<'a, T> {
             let mut fields = edit.fields.clone();
             seal_map::add_entries(&mut fields, tokens.entries.clone());
             let write = Write::merge(path.clone(), fields, FieldMask::new(mask));
-            write.with_transforms(edit.transforms.clone())
+            Ok(write.with_transforms(edit.transforms.clone()))
         };
-        if !indexes.open && !entries.names.iter().any(|name| indexes.is_unique(name)) {
-            return collection.commit(vec![make(None).with_precondition(self.precondition)]).await;
+        if !indexes.open && scope.is_none() && !entries.names.iter().any(|name| indexes.is_unique(name)) {
+            return collection.commit(vec![make(None)?.with_precondition(self.precondition)]).await;
         }
         let how = Guarded {
             location: &location,
@@ -180,7 +201,7 @@ impl<'a, T: Document + Send + Sync + 'static> Change<'a, T> {
             changes: &|name| entries.changes(indexes, name),
             read: None,
         };
-        write_guarded(collection, how, |read| Ok(make(read))).await
+        write_guarded(collection, how, make).await
     }
 }
 
@@ -192,9 +213,21 @@ impl<T: Document + Queryable + Send + Sync + 'static> Change<'_, T> {
         value: impl Operand<F::Value>,
     ) -> Self {
         let field = field(fields::<T>()).into_clear();
-        match field.stored(&value.into_operand()) {
+        let paths = field.at().paths();
+        let parent = |path: &Vec<String>| path.split_last().map(|(_, parent)| parent.to_vec());
+        let value = field.stored(&value.into_operand());
+        match value {
+            // It would stand in one map, and the other fields in that under the old name.
+            Ok(Some(_)) if paths.iter().any(|path| parent(path) != paths.first().and_then(parent)) => {
+                let reason = "a struct that it stands in is read under an old name too; read and save it with \
+                              `modify`, which moves nothing";
+                self.wrong = Some(QueryError::NotChanged { field: field_path(field.at()), reason });
+            }
             Ok(value) => {
-                let mut paths = field.at().paths().into_iter();
+                self.forget(|path| paths.iter().any(|other| path == other));
+                self.deleted
+                    .retain(|name| !matches!(paths.as_slice(), [path, ..] if path.as_slice() == std::slice::from_ref(name)));
+                let mut paths = paths.into_iter();
                 self.clear.extend(paths.next().map(|path| (path, value)));
                 // Under an old name it would be there twice.
                 self.clear.extend(paths.map(|path| (path, None)));
@@ -204,30 +237,49 @@ impl<T: Document + Queryable + Send + Sync + 'static> Change<'_, T> {
         self
     }
 
+    /// Drops what was said of fields before.
+    fn forget(&mut self, is_of: impl Fn(&Vec<String>) -> bool) {
+        self.clear.retain(|(path, _)| !is_of(path));
+        self.transforms.retain(|transform| !is_of(&transform.path));
+    }
+
     /// Deletes a field, clear or sealed, with its index tokens and reservation. The document must still be
     /// one of the type without it.
     pub fn delete<F: FieldAt>(mut self, field: impl FnOnce(T::Handles<T>) -> F) -> Self {
         let field = field(fields::<T>());
+        let paths = field.field_at().paths();
+        self.forget(|path| paths.iter().any(|other| path == other));
         match field.field_at().path().as_slice() {
             [name] => self.deleted.push(name.clone()),
-            _ => self.clear.extend(field.field_at().paths().into_iter().map(|path| (path, None))),
+            _ => self.clear.extend(paths.into_iter().map(|path| (path, None))),
         }
         self
     }
 
-    /// Sets a clear field to the time of the commit. Its type is one that is stored as a timestamp.
+    /// Sets a clear field to the time of the commit. Its type is one that is stored as a timestamp; another
+    /// is refused when the change is run, as a text would be.
+    ///
+    /// No transform takes a field that is read under an old name too (`#[serde(alias = ..)]`): the database
+    /// would calculate with the new name, and leave the value under the old one. Use
+    /// [`modify`](Repository::modify) there.
     pub fn server_time<F: ClearField<T>>(self, field: impl FnOnce(T::Handles<T>) -> F) -> Self {
-        self.transform(field, |_| Ok(TransformKind::ServerTime))
+        self.transform(field, |field| {
+            let time = Value { value_type: Some(ValueType::TimestampValue(Time { seconds: 1, nanos: 0 })) };
+            let reason = "its type is not stored as a timestamp; set it to a time of your own";
+            taken(field, field.keeps(&time), reason)?;
+            Ok(TransformKind::ServerTime)
+        })
     }
 
     /// Adds to a clear number; one that is absent becomes the amount. An integer stops at the ends of 64
-    /// bits, which a shorter type does not read back.
+    /// bits, which a shorter type does not read back. A field that its `#[serde(with = ..)]` stores as
+    /// anything but the number itself is refused when the change is run.
     pub fn increment<F: ClearField<T, Value: Numeric>>(
         self,
         field: impl FnOnce(T::Handles<T>) -> F,
         by: <F::Value as Numeric>::Amount,
     ) -> Self {
-        self.transform(field, |_| Ok(TransformKind::Increment(F::Value::stored(by))))
+        self.transform(field, |field| Ok(TransformKind::Increment(as_itself(field, by)?)))
     }
 
     /// The larger of a clear number and this one.
@@ -236,7 +288,7 @@ impl<T: Document + Queryable + Send + Sync + 'static> Change<'_, T> {
         field: impl FnOnce(T::Handles<T>) -> F,
         number: <F::Value as Numeric>::Amount,
     ) -> Self {
-        self.transform(field, |_| Ok(TransformKind::Maximum(F::Value::stored(number))))
+        self.transform(field, |field| Ok(TransformKind::Maximum(as_itself(field, number)?)))
     }
 
     /// The smaller of a clear number and this one.
@@ -245,7 +297,7 @@ impl<T: Document + Queryable + Send + Sync + 'static> Change<'_, T> {
         field: impl FnOnce(T::Handles<T>) -> F,
         number: <F::Value as Numeric>::Amount,
     ) -> Self {
-        self.transform(field, |_| Ok(TransformKind::Minimum(F::Value::stored(number))))
+        self.transform(field, |field| Ok(TransformKind::Minimum(as_itself(field, number)?)))
     }
 
     /// Appends those elements to a clear array that it does not hold yet.
@@ -272,12 +324,27 @@ impl<T: Document + Queryable + Send + Sync + 'static> Change<'_, T> {
         kind: impl FnOnce(&Clear<T, F::Value>) -> Result<TransformKind, QueryError>,
     ) -> Self {
         let field = field(fields::<T>()).into_clear();
-        match kind(&field) {
+        let reason = "it is read under an old name too, which the database would leave as it is; read and \
+                      save it with `modify`";
+        let kind = taken(&field, field.at().paths().len() == 1, reason).and_then(|()| kind(&field));
+        match kind {
             Ok(kind) => self.transforms.push(Transform { path: field.at().path(), kind }),
             Err(error) => self.wrong = Some(error),
         }
         self
     }
+}
+
+fn taken<D, V>(field: &Clear<D, V>, is_taken: bool, reason: &'static str) -> Result<(), QueryError> {
+    if is_taken { Ok(()) } else { Err(QueryError::NotChanged { field: field_path(field.at()), reason }) }
+}
+
+/// The number as the field stores it: as itself, for the database knows no other encoding.
+fn as_itself<D, V: Numeric>(field: &Clear<D, V>, number: V::Amount) -> Result<Value, QueryError> {
+    let samples = V::samples();
+    let is_itself = samples.into_iter().all(|(value, amount)| field.stores(&value, &V::stored(amount)));
+    taken(field, is_itself, "it is not stored as the number that it is; read and save it with `modify`")?;
+    Ok(V::stored(number))
 }
 
 /// The handle of a clear field, which a [`Change`] can set, and let the database transform.
@@ -327,28 +394,36 @@ impl<D, V, I> FieldAt for SealedField<D, V, I> {
     label = "not such a number",
     note = "only clear fields of integers, `f32`, `f64`, or an `Option` of one are incremented or compared; read and save others with `modify`"
 )]
-pub trait Numeric {
+pub trait Numeric: Sized {
     /// What is added or compared: `i64` or `f64`.
     type Amount;
 
     /// The amount as it is stored.
     fn stored(amount: Self::Amount) -> Value;
+
+    /// Some numbers, which tell whether a field stores them as they are.
+    #[doc(hidden)]
+    fn samples() -> [(Self, Self::Amount); 3];
 }
 
 macro_rules! numeric {
-    ($amount:ty, $variant:ident: $($number:ty),*) => {$(
+    ($amount:ty, $variant:ident, $nothing:literal, $one:literal, $many:literal: $($number:ty),*) => {$(
         impl Numeric for $number {
             type Amount = $amount;
 
             fn stored(amount: $amount) -> Value {
                 Value { value_type: Some(ValueType::$variant(amount)) }
             }
+
+            fn samples() -> [(Self, $amount); 3] {
+                [($nothing, $nothing), ($one, $one), ($many, $many)]
+            }
         }
     )*};
 }
 
-numeric!(i64, IntegerValue: i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
-numeric!(f64, DoubleValue: f32, f64);
+numeric!(i64, IntegerValue, 0, 1, 100: i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
+numeric!(f64, DoubleValue, 0.0, 1.0, 100.0: f32, f64);
 
 impl<N: Numeric> Numeric for Option<N> {
     type Amount = N::Amount;
@@ -356,107 +431,8 @@ impl<N: Numeric> Numeric for Option<N> {
     fn stored(amount: N::Amount) -> Value {
         N::stored(amount)
     }
-}
 
-/// A change as it is put together.
-#[derive(Default)]
-struct Edit {
-    fields: Fields,
-    mask: Vec<Vec<String>>,
-    transforms: Vec<Transform>,
-    /// Fields at the root that are written from a value, and that are deleted, under all their names.
-    written: BTreeSet<String>,
-    deleted: BTreeSet<String>,
-    /// What is set, deleted or transformed in the clear.
-    clear: Vec<Vec<String>>,
-}
-
-impl Edit {
-    fn write<T: Document>(&mut self, mut sealed: Fields, names: &[String]) -> Result<(), Error> {
-        for name in names {
-            let all = names_of::<T>(name);
-            if all.is_empty() && !sealed.contains_key(name) {
-                return Err(no_such_field::<T>(name));
-            }
-            self.mask(name, &all);
-            self.written.extend(all.into_iter().map(str::to_owned).chain([name.clone()]));
-        }
-        sealed.retain(|name, _| self.written.contains(name));
-        self.fields = sealed;
-        Ok(())
+    fn samples() -> [(Self, N::Amount); 3] {
+        N::samples().map(|(number, amount)| (Some(number), amount))
     }
-
-    fn delete<T: Document>(&mut self, name: String) -> Result<(), Error> {
-        let all = names_of::<T>(&name);
-        if all.is_empty() && !T::FLATTENED {
-            return Err(no_such_field::<T>(&name));
-        }
-        self.mask(&name, &all);
-        self.deleted.extend(all.into_iter().map(str::to_owned).chain([name]));
-        Ok(())
-    }
-
-    fn mask(&mut self, name: &str, all: &[&'static str]) {
-        let others = all.iter().filter(|other| **other != name);
-        self.mask.extend(others.copied().chain([name]).map(|name| vec![name.to_owned()]));
-    }
-
-    fn set(&mut self, path: Vec<String>, value: Option<Value>) {
-        if let Some(value) = value {
-            set_at(&mut self.fields, &path, value);
-        }
-        self.mask.push(path.clone());
-        self.clear.push(path);
-    }
-
-    /// The mark tells this write from another with the same transforms.
-    fn transform(&mut self, transforms: Vec<Transform>, mark: [u8; 16]) {
-        self.clear.extend(transforms.iter().map(|transform| transform.path.clone()));
-        self.transforms = transforms;
-        add_mark(&mut self.fields, mark);
-        self.mask.push(mark_path());
-    }
-
-    /// The entries that change with the fields.
-    fn entries<'a>(&'a self, indexes: &'a Indexes) -> Result<Entries<'a>, Error> {
-        let root_in =
-            |names: &BTreeSet<String>, path: &[String]| path.first().is_some_and(|root| names.contains(root));
-        let mut names: BTreeSet<&str> =
-            indexes.written(&|path| root_in(&self.written, path))?.into_iter().collect();
-        names.extend(indexes.holding(&|path| root_in(&self.deleted, path)));
-        let clear = |path: &[String]| {
-            self.clear.iter().any(|clear| path.starts_with(clear) || clear.starts_with(path))
-        };
-        // Its other fields are not known here, so its token cannot be made.
-        if let Some(index) = indexes.compound(&clear) {
-            return Err(Error::PartOfIndex { index: index.to_owned(), missing: Vec::new() });
-        }
-        names.extend(indexes.holding(&clear));
-        Ok(Entries { names, roots: [&self.written, &self.deleted] })
-    }
-}
-
-/// The entries that a change sets or removes.
-struct Entries<'a> {
-    names: BTreeSet<&'a str>,
-    roots: [&'a BTreeSet<String>; 2],
-}
-
-impl Entries<'_> {
-    fn changes(&self, indexes: &Indexes, name: &str) -> bool {
-        let root = || seal_map::root(name);
-        self.names.contains(name) || indexes.open && self.roots.iter().any(|names| names.contains(&root()))
-    }
-}
-
-/// Every name of a field of the type; nothing where there is no such field.
-fn names_of<T: Document>(name: &str) -> Vec<&'static str> {
-    let field = T::FIELDS.iter().find(|field| field.name == name && field.written);
-    let names = field.into_iter().flat_map(|field| std::iter::once(&field.name).chain(field.aliases));
-    names.copied().collect()
-}
-
-fn no_such_field<T: Document>(name: &str) -> Error {
-    let known = T::FIELDS.iter().map(|field| field.name).collect();
-    Error::NoSuchField { field: name.to_owned(), known }
 }

@@ -10,7 +10,7 @@ use super::guarded::{Guarded, unchanged, write_guarded};
 use super::list::List;
 use super::seal_map::{self, Tokens};
 use super::stored::Stored;
-use super::unique::Claims;
+use super::unique::{Claims, held};
 use super::write::is_known;
 use crate::bytes::{LocationError, Scope};
 use crate::error::Error;
@@ -184,7 +184,8 @@ pub(super) async fn save<T: Document, V>(
             };
             seal_map::replace(&mut fields, changes, entries.clone());
             let write = Write::set(path.clone(), fields.clone());
-            if indexes.unique {
+            // A field may have been unique before.
+            if indexes.unique || !held(read, changes).is_empty() {
                 let how = Guarded {
                     location: &location,
                     ring: Some(ring),

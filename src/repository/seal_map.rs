@@ -24,12 +24,17 @@ const PREFIX: &str = "prefix";
 const WORDS: &str = "words";
 const RANGE: &str = "range";
 
+/// How many reservations one entry may speak of: one for each live index key. More were put there by somebody
+/// who writes the database, to have them all read.
+const MAX_RESERVED: usize = 8;
+
 /// The indexes that a type has, by the names of their entries.
 #[derive(Debug, Default)]
 pub(super) struct Indexes {
     entries: BTreeMap<String, Kind>,
-    /// Entries of sensitive fields at the root, which may have had an index before.
-    former: BTreeSet<String>,
+    /// Entries of sealed fields without an index, which may have had one before, and of fields under their
+    /// older names, with the paths of those.
+    former: BTreeMap<String, Vec<String>>,
     /// Whether there may be entries of which only the values tell.
     pub(super) open: bool,
     /// Whether any of them is unique.
@@ -49,17 +54,17 @@ impl Indexes {
         let schema = schema::<T>();
         let mut indexes = Self { open: T::INDEXED && schema.is_open(), ..Self::default() };
         for field in schema.fields() {
+            let former = |path: &Vec<String>| (entry_name(path), path.clone());
             if field.indexes.is_empty() {
-                let root = |path: &Vec<String>| (path.len() == 1).then(|| entry_name(path));
-                let names = std::iter::once(&field.path).chain(&field.aliases).filter_map(root);
-                indexes.former.extend(names.filter(|_| field.stored == Stored::Sealed));
+                let paths = std::iter::once(&field.path).chain(&field.aliases);
+                indexes.former.extend(paths.filter(|_| field.stored == Stored::Sealed).map(former));
                 continue;
             }
             let unique = field.indexes.iter().any(|info| info.kind == IndexKind::Unique);
             indexes.unique |= unique;
             let kind = Kind { fields: vec![field.path.clone()], compound: false, unique };
             indexes.entries.insert(entry_name(&field.path), kind);
-            indexes.former.extend(field.aliases.iter().map(|path| entry_name(path)));
+            indexes.former.extend(field.aliases.iter().map(former));
         }
         for compound in schema.compounds() {
             let kind = Kind { fields: compound.fields.clone(), compound: true, unique: false };
@@ -70,17 +75,23 @@ impl Indexes {
 
     /// The entries that a write of all fields sets or removes.
     pub(super) fn all(&self) -> impl Iterator<Item = &String> {
-        self.entries.keys().chain(&self.former)
+        self.entries.keys().chain(self.former.keys())
     }
 
-    /// The entries that change when these fields are written. A compound index takes all of its fields.
+    /// The entries that change when these fields are written. A compound index takes all of its fields, or
+    /// loses its tokens with one that is deleted.
     ///
     /// # Errors
     /// [`Error::PartOfIndex`].
-    pub(super) fn written(&self, is_written: &dyn Fn(&[String]) -> bool) -> Result<Vec<&str>, Error> {
+    pub(super) fn written(
+        &self,
+        is_written: &dyn Fn(&[String]) -> bool,
+        is_deleted: &dyn Fn(&[String]) -> bool,
+    ) -> Result<Vec<&str>, Error> {
         for (name, kind) in &self.entries {
             let missing: Vec<_> = kind.fields.iter().filter(|path| !is_written(path)).collect();
-            if !missing.is_empty() && missing.len() < kind.fields.len() {
+            let is_deleted = kind.fields.iter().any(|path| is_deleted(path));
+            if !is_deleted && !missing.is_empty() && missing.len() < kind.fields.len() {
                 let missing = missing.into_iter().map(|path| shown(path)).collect();
                 return Err(Error::PartOfIndex { index: name.clone(), missing });
             }
@@ -91,8 +102,8 @@ impl Indexes {
     /// The entries that are made of one of these fields, or were.
     pub(super) fn holding(&self, holds: &dyn Fn(&[String]) -> bool) -> impl Iterator<Item = &str> {
         let entries = self.entries.iter().filter(move |(_, kind)| kind.fields.iter().any(|path| holds(path)));
-        let former = self.former.iter().filter(move |name| holds(&[root(name)]));
-        entries.map(|(name, _)| name).chain(former).map(String::as_str)
+        let former = self.former.iter().filter(move |(_, path)| holds(path));
+        entries.map(|(name, _)| name).chain(former.map(|(name, _)| name)).map(String::as_str)
     }
 
     /// Whether the entry is of a unique field.
@@ -245,14 +256,14 @@ pub(super) fn replace(fields: &mut Fields, goes: impl Fn(&str) -> bool, new: BTr
     add_entries(fields, new);
 }
 
-/// The tokens that a document's entry says are reserved for it.
+/// The tokens that a document's entry says are reserved for it, of however many the first 8.
 pub(super) fn reserved(entry: &Value) -> Vec<[u8; 32]> {
     let Some(entry) = map(entry) else { return Vec::new() };
     let also = match entry.get(ALSO).and_then(|value| value.value_type.as_ref()) {
         Some(ValueType::ArrayValue(array)) => array.values.as_slice(),
         _ => &[],
     };
-    let tokens = entry.get(UNIQUE).into_iter().chain(also);
+    let tokens = entry.get(UNIQUE).into_iter().chain(also).take(MAX_RESERVED);
     tokens.filter_map(|value| as_bytes(value)?.try_into().ok()).collect()
 }
 

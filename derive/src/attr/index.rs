@@ -136,16 +136,25 @@ impl Words {
         if !meta.input.peek(syn::token::Paren) {
             return Ok(());
         }
+        let is_unique = meta.path.is_ident(symbol::UNIQUE.name);
         let is_range = own.iter().any(|word| word.name == symbol::STEP.name);
         let mut words: Vec<_> = own.to_vec();
         words.extend((!is_range).then_some(symbol::NORMALIZE));
-        words.push(symbol::BITS);
+        words.extend((!is_unique).then_some(symbol::BITS));
         meta.parse_nested_meta(|inner| {
             let path = &inner.path;
             if is_range && path.is_ident(symbol::NORMALIZE.name) {
                 errors.at(
                     path,
                     "a range compares numbers and times, which are not normalised; remove `normalize`",
+                );
+                return super::skip_value(&inner);
+            }
+            if is_unique && path.is_ident(symbol::BITS.name) {
+                errors.at(
+                    path,
+                    "a unique value has a second token of 256 bits for its reservation, beside which fewer bits hide \
+                     nothing; remove `bits`, or use `index` if the value need not be unique",
                 );
                 return super::skip_value(&inner);
             }

@@ -12,8 +12,9 @@ pub enum Normalizer {
     Nfc,
     /// Unicode's normalisation form KC: also what only looks different, such as full-width letters.
     Nfkc,
-    /// An e-mail address: trimmed, form KC, case folded on both sides of the last `@`. Dots and plus
-    /// tags stay, since whether they matter is the mail server's to say.
+    /// An e-mail address: trimmed and in form KC; before the last `@` case folded, behind it each letter
+    /// in lower case, since folding would make two domains one (`straße.example`, `strasse.example`). Dots
+    /// and plus tags stay, since whether they matter is the mail server's to say.
     Email,
     /// Keeps the decimal digits of every script, as `0` to `9`, and drops everything else: for telephone
     /// and account numbers.
@@ -81,7 +82,8 @@ pub struct IndexInfo {
     /// What is done to a text first, in this order. Other values are taken as they are.
     pub normalize: &'static [Normalizer],
     /// The length of a token, 8 to 128 bits. Fewer bits let different values share a token: they hide
-    /// more, and queries read more documents in vain.
+    /// more, and queries read more documents in vain. They hide nothing beside a unique index, whose
+    /// second token, for the reservation, is 256 bits long; so the attribute takes none there.
     pub bits: u8,
 }
 

@@ -5,10 +5,10 @@ use std::fmt;
 
 use super::canonical::Canonical;
 use super::info::{IndexInfo, IndexKind};
-use super::place::IndexPlace;
+use super::place::{IndexPlace, unique};
 use super::scalar::{NotIndexable, Scalar};
 use super::tokens::{Entry, Maker, fill};
-use crate::bytes::Scope;
+use crate::bytes::{CollectionPath, Scope};
 use crate::keys::{IndexKey, KeyError};
 
 /// What an index tells an observer who reads the whole database and has no key, for given values. The
@@ -40,9 +40,11 @@ pub struct Leakage {
     /// the values is its upper limit.
     pub entropy: f64,
     /// How many of the different values are expected to share a token with another one at the index's
-    /// bits; for kinds of one token only.
+    /// bits; for kinds of one token only. None of a unique index, whose token for the reservation is of 256
+    /// bits, whatever the index's.
     pub collisions: f64,
-    /// The tokens of one value: the fewest, the mean, the most.
+    /// The tokens of one value: the fewest, the mean, the most. A unique index has two: one to be found by,
+    /// and one for the reservation.
     pub tokens: (usize, f64, usize),
     /// How many tokens differ.
     pub distinct_tokens: usize,
@@ -99,7 +101,7 @@ impl Leakage {
             largest: classes.values().copied().max().unwrap_or(0),
             alone: classes.values().filter(|count| **count == 1).count(),
             entropy: entropy(classes.values().copied(), values.len()),
-            collisions: collisions(distinct.len(), info.bits),
+            collisions: collisions(distinct.len(), longest(info)),
             tokens: spread(&counts),
             distinct_tokens: occurrences.len(),
             commonest: occurrences.values().copied().filter(|count| *count < values.len()).max().unwrap_or(0),
@@ -111,10 +113,23 @@ impl Leakage {
 
 /// All tokens of one value.
 fn tokens_of(key: &IndexKey, info: IndexInfo, value: &Scalar) -> Result<Vec<Vec<u8>>, NotIndexable> {
-    let place = IndexPlace { realm: None, scope: &Scope::default(), collection: "measured" };
+    let (scope, path) = (Scope::default(), ["field".to_owned()]);
+    let place = IndexPlace { realm: None, scope: &scope, collection: "measured" };
     let mut entry = Entry::default();
-    fill(&mut entry, &mut Maker::new(key, place), &["field".to_owned()], value, &info)?;
-    Ok(entry.eq.into_iter().chain(entry.prefix).chain(entry.words).chain(entry.range).collect())
+    fill(&mut entry, &mut Maker::new(key, place), &path, value, &info)?;
+    let mut reserved = None;
+    if info.kind == IndexKind::Unique {
+        let collection = CollectionPath::parse("measured").expect("it is the id of a collection");
+        let mut maker = Maker::at(key, &unique(None, &scope, &collection));
+        reserved = Some(maker.unique(&path, value, info.normalize)?.to_vec());
+    }
+    let single = entry.eq.into_iter().chain(reserved);
+    Ok(single.into_iter().chain(entry.prefix).chain(entry.words).chain(entry.range).collect())
+}
+
+/// The bits of the longest token of a value, which tells it from others.
+fn longest(info: IndexInfo) -> u16 {
+    if info.kind == IndexKind::Unique { 256 } else { info.bits.into() }
 }
 
 fn canonical(value: &Scalar, info: IndexInfo) -> Result<Vec<u8>, NotIndexable> {
@@ -132,7 +147,7 @@ fn entropy(classes: impl Iterator<Item = usize>, all: usize) -> f64 {
 }
 
 /// Of `distinct` values, how many share a token of so many random bits with another one.
-fn collisions(distinct: usize, bits: u8) -> f64 {
+fn collisions(distinct: usize, bits: u16) -> f64 {
     let others = real(distinct.saturating_sub(1));
     // 1 - (1 - 2^-bits)^others, without losing what is small.
     real(distinct) * -(others * (-(0.5_f64.powi(bits.into()))).ln_1p()).exp_m1()
@@ -151,8 +166,9 @@ impl fmt::Display for Leakage {
         let (least, mean, most) = self.tokens;
         writeln!(
             f,
-            "tokens of a value      {mean:.1} on average, {least} to {most}; {} bits each",
-            self.bits
+            "tokens of a value      {mean:.1} on average, {least} to {most}; {} bits each{}",
+            self.bits,
+            if self.kind == IndexKind::Unique { ", 256 for the reservation" } else { "" }
         )?;
         writeln!(f, "different tokens       {}", self.distinct_tokens)?;
         writeln!(f, "expected collisions    {:.1} values share a token with another one", self.collisions)?;
@@ -217,6 +233,15 @@ mod tests {
         let leakage = Leakage::of(info, &values).expect("indexable");
         let shared = leakage.values - leakage.alone;
         assert!((real(shared) - leakage.collisions).abs() < 60.0, "{shared} and {}", leakage.collisions);
+    }
+
+    #[test]
+    fn few_bits_hide_nothing_beside_a_reservation() {
+        let info = IndexInfo { kind: IndexKind::Unique, normalize: &[], bits: 8 };
+        let values: Vec<_> = (0..1_000).map(Scalar::Integer).collect();
+        let leakage = Leakage::of(info, &values).expect("indexable");
+        assert_eq!((leakage.classes, leakage.alone, leakage.tokens), (1_000, 1_000, (2, 2.0, 2)));
+        assert!(leakage.collisions < 1e-30 && leakage.to_string().contains("256 for the reservation"));
     }
 
     #[test]

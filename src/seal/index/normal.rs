@@ -8,7 +8,7 @@ use icu_normalizer::ComposingNormalizerBorrowed as Composing;
 use icu_properties::CodePointMapData;
 use icu_properties::props::GeneralCategory;
 use unicode_segmentation::UnicodeSegmentation;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::info::Normalizer;
 
@@ -67,7 +67,7 @@ impl Drop for Normal<'_> {
 fn email(address: &str) -> String {
     let (mailbox, domain) = address.rsplit_once('@').map_or((address, None), |(m, d)| (m, Some(d)));
     let mut normal = String::with_capacity(address.len() + 16);
-    normal.push_str(&CaseMapper::new().fold_string(mailbox));
+    normal.push_str(&Zeroizing::new(CaseMapper::new().fold_string(mailbox).into_owned()));
     if let Some(domain) = domain {
         normal.push('@');
         normal.extend(domain.chars().map(|letter| CaseMapper::new().simple_lowercase(letter)));

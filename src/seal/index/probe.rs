@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Bound;
 
+use zeroize::Zeroizing;
+
 use super::canonical::Canonical;
 use super::info::{CompoundInfo, IndexInfo, IndexKind};
 use super::normal::Normal;
@@ -13,13 +15,13 @@ use super::scalar::{NotIndexable, Scalar};
 use super::tokens::{Maker, text};
 use crate::keys::IndexKey;
 
-/// One condition on an indexed value.
+/// One condition on an indexed value. What is asked for is wiped on drop.
 #[derive(Clone)]
 pub(crate) enum Probe {
     Eq(Scalar),
-    StartsWith(String),
+    StartsWith(Zeroizing<String>),
     /// All of these words.
-    Words(Vec<String>),
+    Words(Vec<Zeroizing<String>>),
     Range {
         from: Bound<Scalar>,
         to: Bound<Scalar>,

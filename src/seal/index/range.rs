@@ -6,6 +6,7 @@ use std::ops::Bound;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
+use zeroize::Zeroizing;
 
 use super::info::Range;
 use super::number::Number;
@@ -86,7 +87,7 @@ impl Buckets {
             (Unit::One, Scalar::Integer(integer)) => Some(Point::Integer(*integer)),
             (Unit::Decimal { .. }, Scalar::Text(text)) => Number::parse(text).map(Point::Decimal),
             (Unit::Decimal { .. }, Scalar::Integer(integer)) => {
-                Number::parse(&integer.to_string()).map(Point::Decimal)
+                Number::parse(&Zeroizing::new(integer.to_string())).map(Point::Decimal)
             }
             (Unit::Decimal { .. }, Scalar::Real(real)) => {
                 return Number::of_real(*real).map(Point::Decimal).ok_or(NotIndexable::Real);

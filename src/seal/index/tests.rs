@@ -149,7 +149,7 @@ proptest! {
         same: bool,
     ) {
         let start: String = if same { value.chars().take(cut).collect() } else { other };
-        match found(&Scalar::Text(value), &Probe::StartsWith(start), info, 1) {
+        match found(&Scalar::Text(value), &Probe::StartsWith(start.into()), info, 1) {
             Ok((found, holds)) => prop_assert!(found || !holds),
             Err(error) => prop_assert_eq!(error, NotAskable::TooShort { min: 1 }),
         }
@@ -164,7 +164,7 @@ proptest! {
         same: bool,
     ) {
         let word = if same { value.split(' ').nth(one).unwrap_or_default().to_owned() } else { other };
-        match found(&Scalar::Text(value), &Probe::Words(vec![word]), info, 1) {
+        match found(&Scalar::Text(value), &Probe::Words(vec![word.into()]), info, 1) {
             Ok((found, holds)) => prop_assert!(found || !holds),
             Err(error) => prop_assert_eq!(error, NotAskable::NoWord),
         }

@@ -156,7 +156,7 @@ impl<'a> Maker<'a> {
         Self::at(key, &place.encode())
     }
 
-    fn at(key: &'a IndexKey, place: &[u8]) -> Self {
+    pub(super) fn at(key: &'a IndexKey, place: &[u8]) -> Self {
         Self { key, keys: key.place(place), next: 0, what: Vec::with_capacity(96), value: Canonical::empty() }
     }
 
@@ -183,7 +183,7 @@ impl<'a> Maker<'a> {
         Ok(cut(&key.token(self.value.value(value, info.normalize)?), info.bits))
     }
 
-    fn unique(
+    pub(super) fn unique(
         &mut self,
         path: &[String],
         value: &Scalar,

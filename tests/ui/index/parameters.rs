@@ -30,7 +30,7 @@ struct Ranges {
 struct Texts {
     #[sensitive(index(bits = 7))]
     a: String,
-    #[sensitive(unique(bits = 129))]
+    #[sensitive(unique(bits = 32))]
     b: String,
     #[sensitive(index(normalize(lower)))]
     c: String,
@@ -50,6 +50,8 @@ struct Texts {
     j: String,
     #[sensitive(index(bits = 8, bits = 9))]
     k: String,
+    #[sensitive(index(bits = 129))]
+    m: String,
     #[sensitive(sorted)]
     l: String,
 }
