@@ -117,7 +117,7 @@ impl<'a, T: Document + Send + Sync + 'static> Change<'a, T> {
     /// Not found if the document does not exist, a conflict if it is not in the state asked for;
     /// [`Error::NoSuchField`], [`Error::PartOfIndex`], [`Error::Taken`]; [`Error::Change`] for a value that
     /// has no stored form; [`Error::OutcomeUnknown`] where the answer was lost and the document does not
-    /// tell.
+    /// tell. Where it does tell, others may have written since: then there is no time.
     pub async fn run(self) -> Result<Option<Time>, Error> {
         let collection = &self.repository.collection;
         let mut location = collection.location(&self.id, None)?;
@@ -131,12 +131,14 @@ impl<'a, T: Document + Send + Sync + 'static> Change<'a, T> {
             return Err(Error::ScopeField { document: path, field });
         }
         let (mut ring, mut tokens, mut edit) = (None, Tokens::default(), Edit::default());
+        let mut anew = false;
         if let Some((value, names)) = self.value {
             if value.id() != self.id {
                 return Err(Error::OtherId { document: path, field: T::ID_FIELD });
             }
             let sealing = self.repository.seal(value).await?;
             edit.write::<T>(collection.encode(&path, &sealing.sealed)?, &names)?;
+            anew = edit.written.iter().any(|name| sealing.anew.contains(name));
             (location, ring, tokens) = (sealing.location, Some(sealing.ring), sealing.tokens);
         }
         for name in self.deleted {
@@ -145,7 +147,7 @@ impl<'a, T: Document + Send + Sync + 'static> Change<'a, T> {
         for (at, value) in self.clear {
             edit.set(at, value);
         }
-        if !self.transforms.is_empty() {
+        if !self.transforms.is_empty() || !anew {
             let mut mark = [0; 16];
             getrandom::fill(&mut mark).map_err(KeyError::Random)?;
             edit.transform(self.transforms, mark);
@@ -409,7 +411,7 @@ impl Edit {
         self.clear.push(path);
     }
 
-    /// The mark tells this write from another with the same transforms.
+    /// The mark tells this write from another that does the same.
     fn transform(&mut self, transforms: Vec<Transform>, mark: [u8; 16]) {
         self.clear.extend(transforms.iter().map(|transform| transform.path.clone()));
         self.transforms = transforms;
