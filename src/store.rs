@@ -64,8 +64,9 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError::Conflict`] where a precondition does not hold, [`StoreError::NotFound`] where
     /// one asks for a document that is not there, [`StoreError::Limit`] where a document is one
-    /// that Firestore does not take. After [`StoreError::Unavailable`] and
-    /// [`StoreError::Deadline`] the writes may have been applied all the same.
+    /// that Firestore does not take, [`StoreError::Aborted`] where others kept holding one. After
+    /// [`StoreError::Unavailable`], [`StoreError::Deadline`] and [`StoreError::UnexpectedAnswer`] the writes may
+    /// have been applied all the same.
     async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError>;
 
     /// One page of a collection's documents, in the order of their ids. The last page may be
@@ -312,8 +313,9 @@ pub enum StoreError {
         /// The deadline, in seconds.
         seconds: u64,
     },
-    /// Others changed or held what a transaction has read; nothing was applied.
-    #[error("the transaction is aborted, nothing was written: {reason}; run all of it again")]
+    /// Others changed or held what a transaction has read, or went on holding what a commit writes; nothing
+    /// was applied.
+    #[error("aborted, nothing was written: {reason}; do it again, of a transaction all of it")]
     Aborted {
         /// What the database said.
         reason: String,

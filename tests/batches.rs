@@ -213,13 +213,24 @@ async fn a_lost_answer_is_resolved_without_writing_twice() {
     let store = Losing::default();
     let keys = KeyRing::new(DataKey::from_bytes(&[7; 32]));
     let notes = Repository::<Note>::new(store.clone(), keys);
-    // Guarded writes are sent again; the conflict is told from others' by what is stored.
-    for lose in [&[true][..], &[false], &[true, true], &[false, true], &[false, false]] {
+    // Writes under an update time are sent again; what was applied is told by what is stored.
+    notes.create(&note(1, 5)).await.unwrap();
+    store.commits();
+    for (lose, commits) in [(&[true][..], 1), (&[false], 2), (&[false, true], 2), (&[false, false], 3)] {
         store.loses(lose);
-        notes.create(&note(1, 10)).await.unwrap();
-        assert!(store.commits() >= 2);
-        notes.delete("n00001").await.unwrap();
+        notes.modify("n00001", |note| note.text.push('y')).await.unwrap().unwrap();
+        assert_eq!(store.commits(), commits);
+    }
+    assert_eq!(notes.get("n00001").await.unwrap().unwrap().text, "xxxxxyyyy");
+    notes.delete("n00001").await.unwrap();
+    // A creation is not: the document may be absent because others have deleted it.
+    for lose in [true, false] {
         store.commits();
+        store.loses(&[lose]);
+        let result = notes.create(&note(1, 10)).await;
+        assert_eq!(matches!(result, Err(Error::OutcomeUnknown { .. })), !lose, "{result:?}");
+        assert_eq!(store.commits(), 1);
+        notes.delete("n00001").await.unwrap();
     }
     // Somebody else was first.
     notes.create(&note(1, 3)).await.unwrap();

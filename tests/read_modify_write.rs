@@ -235,6 +235,7 @@ async fn plaintext_in_every_shape_stays_with_a_keyless_save() {
     before.insert("id".to_owned(), text("a"));
     let mut after = held(&store);
     after.entry("id".to_owned()).or_insert_with(|| text("a"));
+    assert!(after.remove("_seal").is_some(), "the mark of a write that seals nothing anew");
     assert_eq!(after, before);
 }
 

@@ -27,6 +27,7 @@ on_both_stores!(
     what_was_written_is_read_as_such,
     a_snapshot_only_reads,
     a_handle_ends_with_its_run,
+    nothing_that_was_kept_is_written_over_unseen,
 );
 
 async fn seed(store: &DynStore) {
@@ -209,4 +210,31 @@ async fn a_handle_ends_with_its_run(store: DynStore) {
     assert!(matches!(kept.get("ada").await, Err(Error::Store(StoreError::Refused { .. }))));
     assert!(matches!(kept.delete("ada").await, Err(Error::Store(StoreError::Refused { .. }))));
     assert!(stored(&store, "customers/ada").await.is_some());
+}
+
+async fn nothing_that_was_kept_is_written_over_unseen(store: DynStore) {
+    seed(&store).await;
+    let customers = &customers(&store);
+    transaction(&store, |tx| async move {
+        let customers = tx.on(customers);
+        let cleo = customer("cleo", "cleo@example.com");
+        customers.create(&cleo).await?;
+        // It is there now, as for everybody else.
+        assert!(customers.create(&cleo).await.unwrap_err().is_conflict());
+        customers.delete("cleo").await?;
+        customers.create(&cleo).await?;
+        customers.delete("bea").await?;
+        let gone = customers.delete_if("bea", Precondition::Exists(true)).await.unwrap_err();
+        assert!(gone.is_not_found(), "{gone}");
+        // Changes of parts are not put together, so the first one would be lost.
+        customers.change("ada").set(|c| c.name, "first").run().await?;
+        let twice = customers.change("ada").increment(|c| c.visits, 1).run().await.unwrap_err();
+        assert!(matches!(twice, Error::Store(StoreError::Refused { .. })), "{twice}");
+        Ok::<_, Error>(())
+    })
+    .await
+    .unwrap();
+    let ada = customers.get("ada").await.unwrap().unwrap();
+    assert_eq!((ada.name.as_str(), ada.visits), ("first", 1));
+    assert!(customers.get("cleo").await.unwrap().is_some() && customers.get("bea").await.unwrap().is_none());
 }

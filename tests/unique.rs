@@ -186,11 +186,18 @@ async fn while_the_index_key_is_rotated_both_are_reserved(store: DynStore) {
 }
 
 async fn collections_and_scopes_do_not_share_values(store: DynStore) {
-    let ada = customer("ada", "ada@example.com");
-    customers(&store).create(&ada).await.unwrap();
-    customers(&store).under("tenants/one").unwrap().create(&ada).await.unwrap();
+    // One index key for all, so that nothing but the place tells them apart: each differs from the first in
+    // one thing alone.
+    let email = "ada@example.com";
+    customers(&store).create(&customer("ada", email)).await.unwrap();
+    let below = customers(&store).under("tenants/one").unwrap();
+    below.create(&customer("ada", email)).await.unwrap();
     let acme = customer::ring().with_scope(customer::acme());
-    let customers = Repository::<Customer>::new(Arc::clone(&store), acme).with_scope(customer::acme());
-    customers.under("tenants/two").unwrap().create(&ada).await.unwrap();
+    let acme = Repository::<Customer>::new(Arc::clone(&store), acme).with_scope(customer::acme());
+    acme.create(&customer("bea", email)).await.unwrap();
     assert_eq!(reservations(&store).await.len(), 3);
+    // Within each of them there is one.
+    for customers in [customers(&store), below, acme] {
+        assert!(is_taken(&customers.create(&customer("cleo", email)).await.unwrap_err()));
+    }
 }

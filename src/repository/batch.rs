@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::outcome;
+use super::outcome::{self, Failure, Unknown};
 use super::transaction::OverStore;
 use super::unique;
 use crate::bytes::DocumentPath;
@@ -30,7 +30,7 @@ const MAX_BYTES: usize = 3 * 1_048_576;
 /// Each call of a repository [on](Self::on) the batch is one operation: all its writes are applied, or
 /// none (a document and the reservations of its unique values). Operations are sent in their order, as many
 /// in one commit as it takes: up to 500 writes, up to 3 MiB, no document twice. A commit that fails is
-/// sent again operation by operation, so that those alone fail that have to. At most one commit's worth of
+/// sent again operation by operation, so that those alone fail that have to; where access is denied, all do. At most one commit's worth of
 /// writes is held in memory.
 ///
 /// ```
@@ -68,7 +68,7 @@ impl Batch {
     }
 
     fn of<S: Store + Clone + 'static>(store: &S, atomic: bool) -> Self {
-        Self(Arc::new(Queue { store: Arc::new(store.clone()), atomic, state: Mutex::default() }))
+        Self(Arc::new(Queue { store: Arc::new(store.clone()), atomic, state: Arc::default() }))
     }
 
     /// The repository on this batch: what it writes is put into the batch, so it answers without a time;
@@ -77,7 +77,7 @@ impl Batch {
     /// An error of a call means that it was not put into the batch.
     #[must_use]
     pub fn on<R: OverStore>(&self, repository: &R) -> R {
-        repository.over(Arc::clone(&self.0) as Arc<dyn Store>)
+        repository.over(Arc::clone(&self.0) as Arc<dyn Store>, false)
     }
 
     /// Sends what is left, and tells what became of all.
@@ -140,7 +140,22 @@ pub struct BatchFailure {
 struct Queue {
     store: Arc<dyn Store>,
     atomic: bool,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
+}
+
+impl Queue {
+    /// Sends what is there. The caller may stop waiting for it: what was sent is still in the report.
+    async fn send(&self, mut state: OwnedMutexGuard<State>) -> Result<OwnedMutexGuard<State>, StoreError> {
+        let store = Arc::clone(&self.store);
+        let sent = tokio::spawn(async move {
+            state.send(&*store).await;
+            state
+        });
+        sent.await.map_err(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(stopped) => StoreError::Unavailable { reason: stopped.to_string(), source: None },
+        })
+    }
 }
 
 #[derive(Default)]
@@ -180,17 +195,23 @@ impl State {
         if operations.is_empty() {
             return;
         }
-        let writes = operations.iter().flat_map(|one| one.writes.iter().cloned()).collect();
+        let writes: Vec<Write> = operations.iter().flat_map(|one| one.writes.iter().cloned()).collect();
         self.report.commits += 1;
-        match outcome::commit(store, writes).await {
+        match outcome::settle(store, &writes).await {
             Ok(commit) => {
                 self.report.applied += u64::try_from(operations.len()).unwrap_or(u64::MAX);
-                self.report.last_commit = commit.commit_time;
+                self.report.last_commit = commit.commit_time.or(self.report.last_commit);
             }
-            Err(Error::OutcomeUnknown { source, .. }) => self.tell(store, operations, &source).await,
-            Err(error) => match <[Operation; 1]>::try_from(operations) {
+            Err(Failure::Unknown(unknown)) => self.tell(operations, &unknown),
+            // It has nothing to do with one of them.
+            Err(Failure::Refused(StoreError::Denied { reason })) => {
+                for one in operations {
+                    self.fail(one, StoreError::Denied { reason: reason.clone() }.into());
+                }
+            }
+            Err(Failure::Refused(error)) => match <[Operation; 1]>::try_from(operations) {
                 Ok([one]) => {
-                    let error = unique::explained(store, &one.writes, error).await;
+                    let error = unique::explained(store, &one.writes, error.into()).await;
                     self.fail(one, error);
                 }
                 Err(operations) => self.send_one_by_one(store, operations).await,
@@ -199,29 +220,45 @@ impl State {
     }
 
     async fn send_one_by_one(&mut self, store: &dyn Store, operations: Vec<Operation>) {
-        for one in operations {
+        let mut operations = operations.into_iter();
+        while let Some(one) = operations.next() {
             self.report.commits += 1;
-            match commit(store, one.writes.clone()).await {
+            match outcome::settle(store, &one.writes).await {
                 Ok(commit) => {
                     self.report.applied += 1;
-                    self.report.last_commit = commit.commit_time;
+                    self.report.last_commit = commit.commit_time.or(self.report.last_commit);
                 }
-                Err(error) => self.fail(one, error),
+                Err(Failure::Unknown(unknown)) => {
+                    let down = unknown.seen.is_none();
+                    self.tell(vec![one], &unknown);
+                    // What is not sent is certainly not applied.
+                    let rest = if down { usize::MAX } else { 0 };
+                    for one in operations.by_ref().take(rest) {
+                        let reason = format!("it was not sent, since {}", unknown.lost);
+                        self.fail(one, StoreError::Unavailable { reason, source: None }.into());
+                    }
+                }
+                Err(Failure::Refused(error)) => {
+                    let error = unique::explained(store, &one.writes, error.into()).await;
+                    self.fail(one, error);
+                }
             }
         }
     }
 
     /// Tells for each operation of a commit whose outcome is not known what its documents tell.
-    async fn tell(&mut self, store: &dyn Store, operations: Vec<Operation>, lost: &StoreError) {
+    fn tell(&mut self, operations: Vec<Operation>, unknown: &Unknown) {
+        let mut seen = unknown.seen.as_deref().unwrap_or_default();
         for one in operations {
-            match outcome::applied(store, &one.writes).await {
-                Ok(Some(_)) => self.report.applied += 1,
-                Ok(None) | Err(_) => {
-                    let lost = StoreError::Unavailable { reason: lost.to_string(), source: None };
-                    let error = outcome::unknown(&one.writes, lost);
-                    self.fail(one, error);
-                }
+            let (documents, rest) = seen.split_at_checked(one.writes.len()).unwrap_or_default();
+            seen = rest;
+            if documents.len() == one.writes.len() && outcome::is_as_wanted(&one.writes, documents) {
+                self.report.applied += 1;
+                continue;
             }
+            let lost = StoreError::Unavailable { reason: unknown.lost.to_string(), source: None };
+            let error = outcome::unknown(&one.writes, lost);
+            self.fail(one, error);
         }
     }
 
@@ -246,14 +283,14 @@ impl Store for Queue {
         paths: &[DocumentPath],
         mask: Option<&FieldMask>,
     ) -> Result<Vec<Option<Document>>, StoreError> {
-        let mut state = self.state.lock().await;
+        let mut state = Arc::clone(&self.state).lock_owned().await;
         if let Some(path) = paths.iter().find(|path| state.paths.contains(path)) {
             if self.atomic {
                 let reason = format!("the batch writes {path} already; one commit writes a document once");
                 return Err(StoreError::Refused { reason });
             }
             // What is read is as the operations before leave it.
-            state.send(&*self.store).await;
+            state = self.send(state).await?;
         }
         drop(state);
         self.store.read(paths, mask).await
@@ -263,7 +300,7 @@ impl Store for Queue {
         let refused = |reason: &str| Err(StoreError::Refused { reason: reason.to_owned() });
         let bytes = writes.iter().map(write_bytes).sum();
         let answer = Commit { commit_time: None, update_times: vec![None; writes.len()] };
-        let mut state = self.state.lock().await;
+        let mut state = Arc::clone(&self.state).lock_owned().await;
         if state.over {
             return refused("the batch is finished: begin another one");
         }
@@ -280,7 +317,7 @@ impl Store for Queue {
                      `Batch::new`",
                 );
             }
-            state.send(&*self.store).await;
+            state = self.send(state).await?;
             if !state.fits(&writes, bytes) {
                 return refused("an operation does not fit into one commit of 500 writes and 3 MiB");
             }

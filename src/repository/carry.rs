@@ -11,9 +11,9 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 
 use super::collection::{Collection, decode_companion, reads_twice};
-use crate::bytes::FieldPath;
 use crate::bytes::context::StepPath;
 use crate::bytes::envelope::Header;
+use crate::bytes::{FieldPath, FieldStep};
 use crate::error::Error;
 use crate::seal::{Document, Slot, for_each_slot};
 use crate::store::value::{array_of, encode_unchecked, map_of};
@@ -66,6 +66,31 @@ pub(super) fn same_slots<T: Document>(one: &mut T::Sealed, another: &mut T::Seal
         slots
     };
     slots(one) == slots(another)
+}
+
+/// The fields at the root that hold a sealed value which the document as it was read does not have.
+pub(super) fn sealed_anew<T: Document>(
+    read: Option<&RawDocument>,
+    sealed: &mut T::Sealed,
+) -> Result<BTreeSet<String>, Error> {
+    let mut before = BTreeSet::new();
+    if let Some(read) = read {
+        for_each_slot::<T>(&mut decode_companion::<T>(read)?, |_, slot| {
+            if let Slot::Stored(bytes) = slot {
+                before.insert(bytes.clone());
+            }
+        });
+    }
+    let mut roots = BTreeSet::new();
+    for_each_slot::<T>(sealed, |path, slot| {
+        if let Slot::Stored(bytes) = slot
+            && !before.contains(bytes)
+            && let Some(FieldStep::Key(root)) = path.decode().steps().first()
+        {
+            roots.insert(root.clone());
+        }
+    });
+    Ok(roots)
 }
 
 fn mark_plaintext<T: Document>(sealed: &mut T::Sealed) {

@@ -130,7 +130,8 @@ impl<'a, T: Document + Send + Sync + 'static> Change<'a, T> {
     /// [`Error::NoSuchField`], [`Error::PartOfIndex`], [`Error::Taken`]; [`Error::ScopeField`] if the field
     /// that says whose keys seal the document would change; [`Error::Change`] for a value that has no stored
     /// form and a transform that the field does not take; [`Error::OutcomeUnknown`] where the answer was
-    /// lost and the document does not tell.
+    /// lost and the document does not tell. Where it does tell, others may have written since: then there
+    /// is no time.
     pub async fn run(self) -> Result<Option<Time>, Error> {
         let collection = &self.repository.collection;
         let mut location = collection.location(&self.id, None)?;
@@ -146,12 +147,14 @@ impl<'a, T: Document + Send + Sync + 'static> Change<'a, T> {
         let (mut ring, mut tokens, mut edit) = (None, Tokens::default(), Edit::default());
         // What is sealed under another scope than the rest of the document would leave it unreadable.
         let mut scope = None;
+        let mut anew = BTreeSet::new();
         if let Some((value, names)) = self.value {
             if value.id() != self.id {
                 return Err(Error::OtherId { document: path, field: T::ID_FIELD });
             }
             let sealing = self.repository.seal(value).await?;
             edit.write::<T>(collection.encode(&path, &sealing.sealed)?, &names)?;
+            anew = sealing.anew;
             (location, ring, tokens) = (sealing.location, Some(sealing.ring), sealing.tokens);
             scope = T::SCOPE_FIELD.filter(|field| edit.is_of_scope::<T>(field)).zip(value.scope());
         }
@@ -161,7 +164,7 @@ impl<'a, T: Document + Send + Sync + 'static> Change<'a, T> {
         for (at, value) in self.clear {
             edit.set(at, value);
         }
-        if !self.transforms.is_empty() {
+        if !self.transforms.is_empty() || !edit.writes_one_of(&anew) {
             let mut mark = [0; 16];
             getrandom::fill(&mut mark).map_err(KeyError::Random)?;
             edit.transform(self.transforms, mark);

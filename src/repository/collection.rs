@@ -31,6 +31,7 @@ pub(super) struct Collection<T> {
     scope: Scope,
     realm: Option<String>,
     indexes: Arc<Indexes>,
+    in_transaction: bool,
     document: PhantomData<fn() -> T>,
 }
 
@@ -42,6 +43,7 @@ impl<T> Clone for Collection<T> {
             scope: self.scope.clone(),
             realm: self.realm.clone(),
             indexes: Arc::clone(&self.indexes),
+            in_transaction: self.in_transaction,
             document: PhantomData,
         }
     }
@@ -54,12 +56,18 @@ impl<T: Document> Collection<T> {
     {
         let path = CollectionPath::parse(T::COLLECTION).expect("the derive checks the collection's path");
         let indexes = Arc::new(Indexes::of::<T>());
-        Self { store, path, scope: Scope::default(), realm: None, indexes, document: PhantomData }
+        let (scope, in_transaction) = (Scope::default(), false);
+        Self { store, path, scope, realm: None, indexes, in_transaction, document: PhantomData }
     }
 
     /// The same documents in another store.
-    pub(super) fn over(&self, store: Arc<dyn Store>) -> Self {
-        Self { store, ..self.clone() }
+    pub(super) fn over(&self, store: Arc<dyn Store>, in_transaction: bool) -> Self {
+        Self { store, in_transaction, ..self.clone() }
+    }
+
+    /// Whether the store is a transaction: what it has written, it reads as such.
+    pub(super) fn in_transaction(&self) -> bool {
+        self.in_transaction
     }
 
     pub(super) fn under(mut self, parent: &str) -> Result<Self, LocationError> {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::collection::Collection;
 use super::unique::{Claims, held, reconcile};
-use crate::bytes::Location;
+use crate::bytes::{DocumentPath, Location};
 use crate::error::Error;
 use crate::keys::KeyRing;
 use crate::seal::Document;
-use crate::store::{Document as RawDocument, Precondition, Time, Write};
+use crate::store::{Document as RawDocument, FieldMask, Precondition, StoreError, Time, Write};
 
 /// How often a document is read and written again when others write in between.
 pub(super) const ATTEMPTS: u32 = 10;
@@ -43,16 +43,11 @@ pub(super) async fn write_guarded<T: Document>(
             Some(read) => read,
             None => collection.read_raw(std::slice::from_ref(path), None).await?.pop().flatten(),
         };
-        if let Some(error) = conflict.take()
-            && !holds(how.asked.as_ref(), read.as_ref())
-        {
-            return Err(error);
+        if !holds(how.asked.as_ref(), read.as_ref()) {
+            return Err(conflict.unwrap_or_else(|| refused(path, how.asked.as_ref())));
         }
-        let guard = match &how.asked {
-            Some(asked @ Precondition::UpdatedAt(_)) => asked.clone(),
-            Some(Precondition::Exists(asked)) if *asked != read.is_some() => Precondition::Exists(*asked),
-            _ => unchanged(read.as_ref()),
-        };
+        // What is released is what was read, so it is written to nothing else, whatever was asked for.
+        let guard = unchanged(read.as_ref());
         let before = read.as_ref().map(|read| held(read, how.changes)).unwrap_or_default();
         let reservations = reconcile(collection.store(), how.location, how.ring, &before, how.after).await?;
         let mut writes = vec![make(read.as_ref())?.with_precondition(guard)];
@@ -81,6 +76,36 @@ fn holds(asked: Option<&Precondition>, read: Option<&RawDocument>) -> bool {
         None => true,
         Some(Precondition::Exists(asked)) => *asked == read.is_some(),
         Some(Precondition::UpdatedAt(asked)) => read.and_then(|read| read.update_time) == Some(*asked),
+    }
+}
+
+fn refused(path: &DocumentPath, asked: Option<&Precondition>) -> Error {
+    let document = path.to_string();
+    let reason = match asked {
+        Some(Precondition::Exists(true)) => return StoreError::NotFound { document }.into(),
+        Some(Precondition::Exists(false)) => "it exists already",
+        _ => "it was changed at another time",
+    };
+    StoreError::Conflict { document, reason: reason.to_owned() }.into()
+}
+
+/// What became of a deletion. One that asks for nothing but the result is done where the document is gone,
+/// though the answer was lost.
+pub(super) async fn deleted<T: Document>(
+    collection: &Collection<T>,
+    path: &DocumentPath,
+    asked_nothing: bool,
+    result: Result<Option<Time>, Error>,
+) -> Result<(), Error> {
+    match result {
+        Err(unknown @ Error::OutcomeUnknown { .. }) if asked_nothing => {
+            let nothing = FieldMask::default();
+            match collection.read_raw(std::slice::from_ref(path), Some(&nothing)).await.as_deref() {
+                Ok([None]) => Ok(()),
+                _ => Err(unknown),
+            }
+        }
+        result => result.map(drop),
     }
 }
 

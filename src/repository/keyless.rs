@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 
-use super::carry::{carry, same_slots};
+use super::carry::{carry, same_slots, sealed_anew};
 use super::collection::{Collection, decode_companion};
-use super::guarded::{Guarded, unchanged, write_guarded};
+use super::guarded::{Guarded, deleted, unchanged, write_guarded};
 use super::list::List;
+use super::outcome;
 use super::seal_map::{self, Tokens};
 use super::stored::Stored;
 use super::unique::{Claims, held};
@@ -17,7 +18,9 @@ use crate::error::Error;
 use crate::keys::KeyRing;
 use crate::query::Queryable;
 use crate::seal::Document;
-use crate::store::{Fields, Precondition, Store, Write, same, value_at};
+use crate::store::{
+    Document as RawDocument, Fields, Precondition, Store, StoreError, Write, same, same_fields, value_at,
+};
 
 /// The documents of one type in one collection, without any key.
 ///
@@ -104,8 +107,8 @@ impl<T: Document + 'static> SealedRepository<T> {
     /// since; afterwards `stored` stands for the document as it is now.
     ///
     /// # Errors
-    /// A conflict if the document has changed or gone; a clear value that Firestore does not keep;
-    /// [`Error::SealedChanged`] if a sealed field is not as it was read.
+    /// A conflict if the document has changed or gone, or was saved in a batch or a transaction since it was
+    /// read; a clear value that Firestore does not keep; [`Error::SealedChanged`] if a sealed field is not as it was read.
     pub async fn save(&self, stored: &mut Stored<T::Sealed>) -> Result<(), Error> {
         let mut read = decode_companion::<T>(stored.document())?;
         let mut sealed = T::Sealed::clone(stored);
@@ -138,6 +141,7 @@ impl<T: Document + 'static> SealedRepository<T> {
             let write = Write { precondition: asked, ..Write::delete(path.clone()) };
             return self.collection.commit(vec![write]).await.map(drop);
         }
+        let asked_nothing = asked.is_none();
         let how = Guarded {
             location: &location,
             ring: None,
@@ -146,7 +150,8 @@ impl<T: Document + 'static> SealedRepository<T> {
             changes: &|_| true,
             read: None,
         };
-        write_guarded(&self.collection, how, |_| Ok(Write::delete(path.clone()))).await.map(drop)
+        let result = write_guarded(&self.collection, how, |_| Ok(Write::delete(path.clone()))).await;
+        deleted(&self.collection, path, asked_nothing, result).await
     }
 }
 
@@ -155,7 +160,7 @@ impl<T: Document + 'static> SealedRepository<T> {
 pub(super) async fn save<T: Document, V>(
     collection: &Collection<T>,
     stored: &mut Stored<V>,
-    sealed: T::Sealed,
+    mut sealed: T::Sealed,
     keyed: Option<(Tokens, &KeyRing)>,
 ) -> Result<(), Error> {
     let location = stored.location().clone();
@@ -166,7 +171,12 @@ pub(super) async fn save<T: Document, V>(
         return Err(Error::OtherId { document: path.clone(), field: T::ID_FIELD });
     }
     let read = stored.document();
+    is_known_state(collection, read).await?;
+    let anew = !sealed_anew::<T>(Some(read), &mut sealed)?.is_empty();
     let mut fields = carry::<T>(collection, read, sealed)?;
+    if !anew && !same_fields(&fields, &read.fields) {
+        outcome::mark(&mut fields)?;
+    }
     let unchanged = unchanged(Some(read));
     let indexes = collection.indexes();
     let update_time = match keyed {
@@ -204,6 +214,22 @@ pub(super) async fn save<T: Document, V>(
     document.fields = fields;
     document.update_time = update_time;
     Ok(())
+}
+
+/// What was saved in a batch or a transaction has no update time any more, so that nothing tells what others
+/// wrote since. Only the same transaction may write it again.
+async fn is_known_state<T: Document>(collection: &Collection<T>, read: &RawDocument) -> Result<(), Error> {
+    if read.update_time.is_some() {
+        return Ok(());
+    }
+    if collection.in_transaction() {
+        let now = collection.read_raw(std::slice::from_ref(&read.path), None).await?.pop().flatten();
+        if now.is_some_and(|now| now.update_time.is_none() && same_fields(&now.fields, &read.fields)) {
+            return Ok(());
+        }
+    }
+    let reason = "it was saved in a batch or a transaction since it was read".to_owned();
+    Err(StoreError::Conflict { document: read.path.to_string(), reason }.into())
 }
 
 fn same_at(one: &Fields, another: &Fields, path: &[String]) -> bool {

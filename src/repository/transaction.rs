@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,13 +10,13 @@ use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 
 use super::keyed::Repository;
 use super::keyless::SealedRepository;
-use super::outcome::{find_out, is_lost};
+use super::outcome::{find_out, is_lost, may_be_applied};
 use crate::bytes::DocumentPath;
 use crate::error::Error;
 use crate::seal::Document as Sealable;
 use crate::store::{
-    self, Aggregation, Commit, Document, FieldMask, ListPage, ListRequest, Query, Store, StoreError, Time,
-    TransactionMode, Value, Write, WriteKind,
+    self, Aggregation, Commit, Document, FieldMask, ListPage, ListRequest, Precondition, Query, Store,
+    StoreError, Time, TransactionMode, Value, Write, WriteKind,
 };
 
 /// How often a transaction is run at most, the first time included.
@@ -132,7 +132,7 @@ impl Transaction {
     /// was changed in part is not read any more: read first.
     #[must_use]
     pub fn on<R: OverStore>(&self, repository: &R) -> R {
-        repository.over(Arc::clone(&self.0) as Arc<dyn Store>)
+        repository.over(Arc::clone(&self.0) as Arc<dyn Store>, true)
     }
 }
 
@@ -153,19 +153,19 @@ mod private {
     pub trait OverStore {
         /// The same documents in another store.
         #[must_use]
-        fn over(&self, store: Arc<dyn Store>) -> Self;
+        fn over(&self, store: Arc<dyn Store>, in_transaction: bool) -> Self;
     }
 }
 
 impl<T: Sealable> private::OverStore for Repository<T> {
-    fn over(&self, store: Arc<dyn Store>) -> Self {
-        Self { collection: self.collection.over(store), ..self.clone() }
+    fn over(&self, store: Arc<dyn Store>, in_transaction: bool) -> Self {
+        Self { collection: self.collection.over(store, in_transaction), ..self.clone() }
     }
 }
 
 impl<T: Sealable> private::OverStore for SealedRepository<T> {
-    fn over(&self, store: Arc<dyn Store>) -> Self {
-        Self { collection: self.collection.over(store) }
+    fn over(&self, store: Arc<dyn Store>, in_transaction: bool) -> Self {
+        Self { collection: self.collection.over(store, in_transaction) }
     }
 }
 
@@ -174,21 +174,24 @@ struct Within {
     store: Arc<dyn Store>,
     token: store::Transaction,
     read_only: bool,
-    writes: Mutex<Vec<Write>>,
+    /// What is kept; `None` once the transaction is over.
+    writes: Mutex<Option<Vec<Write>>>,
     /// A call failed in a way that asks for another run.
     again: Arc<AtomicBool>,
-    over: AtomicBool,
 }
 
 impl Within {
     fn new(store: Arc<dyn Store>, token: store::Transaction, read_only: bool) -> Self {
-        let (again, over) = (Arc::default(), AtomicBool::new(false));
-        Self { store, token, read_only, writes: Mutex::default(), again, over }
+        Self { store, token, read_only, writes: Mutex::new(Some(Vec::new())), again: Arc::default() }
+    }
+
+    fn writes(&self) -> MutexGuard<'_, Option<Vec<Write>>> {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Commits or rolls back.
     async fn end<T, E: From<Error>>(&self, result: Result<T, E>) -> Outcome<T, E> {
-        self.over.store(true, Ordering::SeqCst);
+        let writes = self.writes().take().unwrap_or_default();
         let value = match result {
             Ok(value) if !self.read_only && !self.again.load(Ordering::SeqCst) => value,
             result => {
@@ -204,24 +207,15 @@ impl Within {
                 };
             }
         };
-        let writes = std::mem::take(&mut *self.writes.lock().unwrap_or_else(PoisonError::into_inner));
         match self.store.commit_within(&self.token, writes.clone()).await {
             Ok(_) => Outcome::Done(Ok(value)),
             // Without writes there is nothing that could be applied twice.
-            Err(error) if is_lost(&error) && !writes.is_empty() => {
+            Err(error) if may_be_applied(&error) && !writes.is_empty() => {
                 let found = find_out(&*self.store, &writes, error).await;
                 Outcome::Done(found.map(|_| value).map_err(E::from))
             }
             Err(error) => Outcome::of(error),
         }
-    }
-
-    fn open(&self) -> Result<(), StoreError> {
-        if self.over.load(Ordering::SeqCst) {
-            let reason = "the transaction is over: use its handle within the work only".to_owned();
-            return Err(StoreError::Refused { reason });
-        }
-        Ok(())
     }
 
     /// Remembers a failure that asks for another run.
@@ -245,9 +239,28 @@ fn keep(writes: &mut Vec<Write>, write: Write) -> Result<(), StoreError> {
         let reason = format!("the transaction writes {} twice; make it one write", write.path);
         return Err(StoreError::Refused { reason });
     }
-    // What must hold is about the document as it is before the transaction.
+    // What must hold by then is about what is kept; what is kept must hold of the document before.
+    let exists = matches!(kept.kind, WriteKind::Set { .. });
+    let document = write.path.to_string();
+    match write.precondition {
+        Some(Precondition::Exists(true)) if !exists => return Err(StoreError::NotFound { document }),
+        Some(Precondition::Exists(false)) if exists => {
+            let reason = "the transaction has written it already".to_owned();
+            return Err(StoreError::Conflict { document, reason });
+        }
+        Some(Precondition::UpdatedAt(_)) => {
+            let reason = "the transaction has written it since".to_owned();
+            return Err(StoreError::Conflict { document, reason });
+        }
+        _ => {}
+    }
     kept.kind = write.kind;
     Ok(())
+}
+
+fn over() -> StoreError {
+    let reason = "the transaction is over: use its handle within the work only".to_owned();
+    StoreError::Refused { reason }
 }
 
 /// Whether nothing of the document before is left.
@@ -273,11 +286,11 @@ impl Store for Within {
         paths: &[DocumentPath],
         mask: Option<&FieldMask>,
     ) -> Result<Vec<Option<Document>>, StoreError> {
-        self.open()?;
         let mut documents = vec![None; paths.len()];
         let mut asked = Vec::new();
         {
-            let writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+            let writes = self.writes();
+            let writes = writes.as_ref().ok_or_else(over)?;
             for (path, document) in paths.iter().zip(&mut documents) {
                 match writes.iter().find(|write| write.path == *path) {
                     Some(write) => *document = as_written(write, mask)?,
@@ -301,12 +314,12 @@ impl Store for Within {
     }
 
     async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
-        self.open()?;
         if self.read_only {
             let reason = "a snapshot only reads: write in a transaction".to_owned();
             return Err(StoreError::Refused { reason });
         }
-        let mut kept = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.writes();
+        let kept = kept.as_mut().ok_or_else(over)?;
         let mut after = kept.clone();
         let update_times = vec![None; writes.len()];
         writes.into_iter().try_for_each(|write| keep(&mut after, write))?;
@@ -348,8 +361,7 @@ impl Store for Within {
 impl Within {
     /// Queries do not see what is kept, so they come first.
     fn unwritten(&self) -> Result<(), StoreError> {
-        self.open()?;
-        if self.writes.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+        if self.writes().as_ref().ok_or_else(over)?.is_empty() {
             return Ok(());
         }
         let reason = "a transaction's queries come before its writes".to_owned();

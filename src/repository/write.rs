@@ -1,12 +1,15 @@
 //! The writes of the repository with keys: whole documents, and what was read.
 
-use super::carry::carry;
+use std::collections::BTreeSet;
+
+use super::carry::{carry, sealed_anew};
 use super::change::Change;
 use super::collection::{decode_companion, known_names};
-use super::guarded::{ATTEMPTS, Guarded, pause, write_guarded};
+use super::guarded::{ATTEMPTS, Guarded, deleted, pause, write_guarded};
 use super::keyed::Repository;
 use super::keyless::save;
-use super::seal_map::{self, Tokens, entry_path};
+use super::outcome;
+use super::seal_map::{self, Tokens, entry_path, mark_path};
 use super::stored::Stored;
 use super::unique::Claims;
 use crate::bytes::{DocumentPath, Location};
@@ -21,6 +24,8 @@ pub(super) struct Sealing<T: Document> {
     pub(super) ring: KeyRing,
     pub(super) sealed: T::Sealed,
     pub(super) tokens: Tokens,
+    /// The fields at the root in which something is sealed.
+    pub(super) anew: BTreeSet<String>,
 }
 
 impl<T: Document + Send + Sync + 'static> Repository<T> {
@@ -29,9 +34,12 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
     /// # Errors
     /// A conflict if it exists already; [`Error::Taken`] if another document has one of its unique values.
     pub async fn create(&self, value: &T) -> Result<Option<Time>, Error> {
-        let Sealing { location, ring, sealed, mut tokens } = self.seal(value).await?;
+        let Sealing { location, ring, sealed, mut tokens, anew } = self.seal(value).await?;
         let path = location.document().clone();
         let mut fields = self.collection.encode(&path, &sealed)?;
+        if anew.is_empty() {
+            outcome::mark(&mut fields)?;
+        }
         seal_map::add_entries(&mut fields, std::mem::take(&mut tokens.entries));
         let write = Write::set(path, fields);
         if tokens.unique.is_empty() {
@@ -124,7 +132,8 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
     /// document is unchanged since; afterwards `stored` stands for the document as it is now.
     ///
     /// # Errors
-    /// A conflict if the document has changed or gone since it was read; [`Error::Taken`].
+    /// A conflict if the document has changed or gone since it was read, or was saved in a batch or a
+    /// transaction since; [`Error::Taken`].
     pub async fn save(&self, stored: &mut Stored<T>) -> Result<(), Error> {
         let location = stored.location().clone();
         let ring = self.keys.ring(location.scope()).await?;
@@ -199,6 +208,7 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         let location = self.collection.location(id, companion.as_ref().and_then(T::sealed_scope))?;
         // Keys may be gone for good, and their documents have to go all the same.
         let ring = self.keys.ring(location.scope()).await.ok();
+        let asked_nothing = asked.is_none();
         let how = Guarded {
             location: &location,
             ring: ring.as_ref(),
@@ -207,15 +217,17 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
             changes: &|_| true,
             read: Some(read),
         };
-        write_guarded(&self.collection, how, |_| Ok(Write::delete(path.clone()))).await.map(drop)
+        let result = write_guarded(&self.collection, how, |_| Ok(Write::delete(path.clone()))).await;
+        deleted(&self.collection, &path, asked_nothing, result).await
     }
 
     async fn write_known(&self, value: &T, asked: Option<Precondition>) -> Result<Option<Time>, Error> {
-        let Sealing { location, ring, sealed, tokens } = self.seal(value).await?;
+        let Sealing { location, ring, sealed, tokens, anew } = self.seal(value).await?;
         let path = location.document();
+        let anew = !anew.is_empty();
         let indexes = self.collection.indexes();
         if !T::FLATTENED && !indexes.unique && !indexes.open {
-            let write = self.known(path, None, &sealed, &tokens)?;
+            let write = self.known(path, None, &sealed, &tokens, anew)?;
             return self.collection.commit(vec![Write { precondition: asked, ..write }]).await;
         }
         // Only the stored document tells which flattened fields the value no longer has, and what it held.
@@ -223,14 +235,20 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
             Some(read) if T::FLATTENED => {
                 let mut fields = carry::<T>(&self.collection, read, sealed.clone())?;
                 seal_map::replace(&mut fields, |name| self.is_known(name), tokens.entries.clone());
+                if !anew {
+                    outcome::mark(&mut fields)?;
+                }
                 Ok(Write::set(path.clone(), fields))
             }
             None if T::FLATTENED => {
                 let mut fields = self.collection.encode(path, &sealed)?;
                 seal_map::add_entries(&mut fields, tokens.entries.clone());
+                if !anew {
+                    outcome::mark(&mut fields)?;
+                }
                 Ok(Write::set(path.clone(), fields))
             }
-            read => self.known(path, read, &sealed, &tokens),
+            read => self.known(path, read, &sealed, &tokens, anew),
         };
         let how = Guarded {
             location: &location,
@@ -250,9 +268,13 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         read: Option<&RawDocument>,
         sealed: &T::Sealed,
         tokens: &Tokens,
+        anew: bool,
     ) -> Result<Write, Error> {
         let mut fields = self.collection.encode(path, sealed)?;
         seal_map::add_entries(&mut fields, tokens.entries.clone());
+        if !anew {
+            outcome::mark(&mut fields)?;
+        }
         // A field without a value is deleted, and so is one under an old alias.
         let names = known_names::<T>().map(|name| vec![name.to_owned()]);
         let stored = read.and_then(|read| seal_map::entries(&read.fields)).into_iter().flat_map(Fields::keys);
@@ -260,7 +282,8 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         let mut entries: Vec<&String> = entries.chain(tokens.entries.keys()).collect();
         entries.sort_unstable();
         entries.dedup();
-        let mask = names.chain(entries.into_iter().map(|name| entry_path(name))).collect();
+        let mark = (!anew).then(mark_path);
+        let mask = names.chain(entries.into_iter().map(|name| entry_path(name))).chain(mark).collect();
         Ok(Write::merge(path.clone(), fields, FieldMask::new(mask)))
     }
 
@@ -272,9 +295,10 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
     pub(super) async fn seal(&self, value: &T) -> Result<Sealing<T>, Error> {
         let location = self.collection.location(value.id(), value.scope())?;
         let ring = self.keys.ring(location.scope()).await?;
-        let sealed = value.seal(&location, &ring).map_err(|source| unsealed(&location, source))?;
+        let mut sealed = value.seal(&location, &ring).map_err(|source| unsealed(&location, source))?;
+        let anew = sealed_anew::<T>(None, &mut sealed)?;
         let tokens = tokens::<T>(&location, &ring, |walk| value.index(walk))?;
-        Ok(Sealing { location, ring, sealed, tokens })
+        Ok(Sealing { location, ring, sealed, tokens, anew })
     }
 }
 

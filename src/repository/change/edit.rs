@@ -78,7 +78,12 @@ impl Edit {
         !self.written.iter().all(|name| clear.clone().any(|field| is_name(field, name)))
     }
 
-    /// The mark tells this write from another with the same transforms.
+    /// Whether one of these fields is written from a value.
+    pub(super) fn writes_one_of(&self, names: &BTreeSet<String>) -> bool {
+        !self.written.is_disjoint(names)
+    }
+
+    /// The mark tells this write from another that does the same.
     pub(super) fn transform(&mut self, transforms: Vec<Transform>, mark: [u8; 16]) {
         self.clear.extend(transforms.iter().map(|transform| transform.path.clone()));
         self.transforms = transforms;

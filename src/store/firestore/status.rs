@@ -84,8 +84,7 @@ pub(super) fn commit_error(status: Status, writes: &[Write], deadline: Duration)
             conflict(blamed(writes, updated_at, &status), reason(&status))
         }
         Code::Aborted => {
-            let reason = format!("others hold the documents, nothing was written ({})", reason(&status));
-            StoreError::Unavailable { reason, source: Some(Box::new(status)) }
+            StoreError::Aborted { reason: format!("others hold the documents ({})", reason(&status)) }
         }
         _ => match read_error(status, deadline) {
             StoreError::Unavailable { reason, source } => StoreError::Unavailable {
