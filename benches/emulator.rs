@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use fireseal::store::FirestoreStore;
-use fireseal::{DataKey, KeyRing, Repository, Sealable};
+use fireseal::{Batch, DataKey, KeyRing, Repository, Sealable};
 use fireseal_emulator::Emulator;
 use firestore::{FirestoreDb, FirestoreResult};
 use futures::{StreamExt, TryStreamExt};
@@ -62,6 +62,7 @@ fn customer(id: String) -> Customer {
 const AT_ONCE: usize = 8;
 
 struct Both {
+    store: FirestoreStore,
     sealed: Repository<Customer>,
     plain: FirestoreDb,
 }
@@ -105,6 +106,43 @@ impl Both {
         let stream = stream.batch_with_errors(ids).await.unwrap();
         let found: FirestoreResult<Vec<(String, Option<Customer>)>> = stream.try_collect().await;
         assert!(found.unwrap().iter().all(|(_, customer)| customer.is_some()));
+    }
+
+    async fn query_sealed(&self, customers: usize) {
+        let found = self
+            .sealed
+            .query()
+            .filter(|c| c.country.eq("GB"))
+            .limit(customers.try_into().unwrap())
+            .all()
+            .await
+            .unwrap();
+        assert_eq!(found.len(), customers);
+    }
+
+    async fn query_plain(&self, customers: usize) {
+        let query = self.plain.fluent().select().from("plain").filter(|c| c.field("country").eq("GB"));
+        let found: Vec<Customer> = query.limit(customers.try_into().unwrap()).obj().query().await.unwrap();
+        assert_eq!(found.len(), customers);
+    }
+
+    async fn batch_sealed(&self, customers: &[Customer]) {
+        let batch = Batch::new(&self.store);
+        let sealed = batch.on(&self.sealed);
+        for customer in customers {
+            sealed.set(customer).await.unwrap();
+        }
+        assert_eq!(batch.finish().await.unwrap().applied, customers.len() as u64);
+    }
+
+    async fn batch_plain(&self, customers: &[Customer]) {
+        let writer = self.plain.create_simple_batch_writer().await.unwrap();
+        let mut batch = writer.new_batch();
+        for customer in customers {
+            batch.update_object("plain", &customer.id, customer, None, None, vec![]).unwrap();
+        }
+        let written = batch.write().await.unwrap();
+        assert!(written.statuses.iter().all(|status| status.code == 0));
     }
 }
 
@@ -168,7 +206,8 @@ async fn main() {
     let emulator = Emulator::start().await.unwrap();
     let db = emulator.project().unwrap().firestore().await.unwrap();
     let ring = KeyRing::new(DataKey::generate().unwrap());
-    let both = Both { sealed: Repository::new(FirestoreStore::new(db.clone()), ring), plain: db };
+    let store = FirestoreStore::new(db.clone());
+    let both = Both { sealed: Repository::new(store.clone(), ring), store, plain: db };
 
     // The emulator's first answers are slow: Java compiles as it goes.
     let warm: Vec<_> = (0..documents).map(|i| customer(format!("warm-{i}"))).collect();
@@ -176,6 +215,7 @@ async fn main() {
     both.create_sealed(&warm).await;
 
     let (mut create, mut get, mut get_many) = (Row::default(), Row::default(), Row::default());
+    let (mut query, mut batch) = (Row::default(), Row::default());
     for round in 0..rounds {
         let some: Vec<_> = (0..documents / 4).map(|i| customer(format!("{round}-{i}"))).collect();
         in_turn!(create, round, both.create_sealed(&some), both.create_plain(&some));
@@ -183,8 +223,12 @@ async fn main() {
         in_turn!(get, round, both.get_sealed(&ids), both.get_plain(&ids));
         let ids: Vec<_> = warm.iter().map(|customer| customer.id.clone()).collect();
         in_turn!(get_many, round, both.get_many_sealed(&ids), both.get_many_plain(&ids));
+        in_turn!(query, round, both.query_sealed(documents), both.query_plain(documents));
+        in_turn!(batch, round, both.batch_sealed(&warm), both.batch_plain(&warm));
     }
     create.report("create", documents / 4);
     get.report("get", documents / 4);
     get_many.report(&format!("get_many of {documents}"), documents);
+    query.report(&format!("query of {documents}"), documents);
+    batch.report(&format!("batch of {documents}"), documents);
 }

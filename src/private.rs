@@ -4,7 +4,7 @@ pub use serde;
 pub use zeroize::{Zeroize, ZeroizeOnDrop};
 
 pub use crate::bytes::Format;
-use crate::seal::index::{Entry, tokens};
+use crate::seal::index::{Entry, Maker, Terms, fill_field, tokens};
 pub use crate::seal::{
     CompoundInfo, Draft, Index, IndexInfo, IndexKind, Normalizer, Part, Range, Reveal, Scalar, Visit, Walk,
     missing, scalar,
@@ -29,6 +29,30 @@ pub fn make_tokens<T: Sealable>(value: &T, key: &IndexKey, location: &Location) 
     let mut walk = Walk::indexing();
     value.index(&mut walk)?;
     Ok(tokens(&walk.into_terms(), key, location)?.values().map(Entry::count).sum())
+}
+
+/// The values of a document's indexed fields, and what makes tokens of them where it stands: the benches
+/// measure this apart from the document around it.
+pub struct TokenMaker<'a> {
+    terms: Vec<Terms>,
+    maker: Maker<'a>,
+}
+
+impl<'a> TokenMaker<'a> {
+    /// Collects the values.
+    ///
+    /// # Errors
+    /// A value that its index does not take.
+    pub fn of<T: Sealable>(value: &T, key: &'a IndexKey, location: &Location) -> Result<Self, SealError> {
+        let mut walk = Walk::indexing();
+        value.index(&mut walk)?;
+        Ok(Self { terms: walk.into_terms(), maker: Maker::of(key, location) })
+    }
+
+    /// Makes the tokens, and says how many there are; 0 where a value has no place in its index.
+    pub fn make(&mut self) -> usize {
+        self.terms.iter().map(|term| fill_field(&mut self.maker, term).map_or(0, |entry| entry.count())).sum()
+    }
 }
 
 /// Tells whether a type is [`Sealable`]: `Probe::<T>::SEALABLE`, with [`NotSealable`] in scope.

@@ -8,7 +8,7 @@ use fireseal::store::{Fields, ListRequest, Precondition, Store, StoreError, Time
 use fireseal::{CollectionPath, DocumentPath};
 use firestore::gcloud_sdk::google::firestore::v1::{
     BatchGetDocumentsRequest, BatchGetDocumentsResponse, CommitRequest, CommitResponse, Document,
-    ListDocumentsResponse, WriteResult, batch_get_documents_response::Result as Answer,
+    GetDocumentRequest, ListDocumentsResponse, WriteResult, batch_get_documents_response::Result as Answer,
 };
 use firestore::gcloud_sdk::prost::Message;
 use firestore::gcloud_sdk::tonic::Code;
@@ -147,12 +147,15 @@ async fn lasting_failures_are_told_at_once() {
         (fail(Code::Unauthenticated), denied),
     ];
     for (number, (step, expected)) in cases.into_iter().enumerate() {
-        let fake = Fake::new([step.clone(), step.clone(), step]).await;
+        let fake = Fake::new([step.clone(), step.clone(), step.clone(), step]).await;
         let error = fake.store.read(&[doc("c/a")], None).await.unwrap_err();
         assert!(expected(&error), "{number}: {error:?}");
+        // "Not found" that names no document is asked once more, with the streaming call.
+        let reads = 1 + usize::from(number == 3);
+        assert_eq!(fake.requests(), reads);
         let error = fake.store.list(&list()).await.unwrap_err();
         assert!(expected(&error), "{number}: {error:?}");
-        assert_eq!(fake.requests(), 2);
+        assert_eq!(fake.requests(), reads + 1);
         if number != 4 {
             // A failed precondition of a commit is a conflict.
             let error = fake.store.commit(vec![set("c/a", None)]).await.unwrap_err();
@@ -300,6 +303,12 @@ async fn answers_for_other_documents_are_refused() {
         assert!(matches!(error, StoreError::UnexpectedAnswer { .. }), "{number}: {error:?}");
         assert_eq!(fake.requests(), 1, "a lie is not asked for again");
     }
+    for name in foreign.iter().copied().chain([&*name("c/x")]) {
+        let fake = Fake::new([answers(vec![found(name)])]).await;
+        let error = fake.store.read(&[doc("c/a")], None).await.unwrap_err();
+        assert!(matches!(error, StoreError::UnexpectedAnswer { .. }), "{name}: {error:?}");
+        assert_eq!(fake.requests(), 1);
+    }
     // In any order, with messages that hold nothing in between, is no lie.
     let nothing = BatchGetDocumentsResponse::default().encode_to_vec();
     let fake = Fake::new([answers(vec![nothing.clone(), missing(&b), nothing, found(&a)])]).await;
@@ -354,6 +363,11 @@ async fn a_deletion_has_no_update_time() {
 async fn an_empty_mask_asks_for_the_name_alone() {
     let fake = Fake::new([Step::AllMissing]).await;
     fake.store.read(&[doc("c/a")], Some(&fireseal::store::FieldMask::default())).await.unwrap();
+    let asked = GetDocumentRequest::decode(fake.asked.lock().unwrap()[0].message.clone()).unwrap();
+    assert_eq!(asked.mask.unwrap().field_paths, ["__name__"]);
+    let fake = Fake::new([Step::AllMissing]).await;
+    let mask = fireseal::store::FieldMask::default();
+    fake.store.read(&[doc("c/a"), doc("c/b")], Some(&mask)).await.unwrap();
     let asked = BatchGetDocumentsRequest::decode(fake.asked.lock().unwrap()[0].message.clone()).unwrap();
     assert_eq!(asked.mask.unwrap().field_paths, ["__name__"]);
 }

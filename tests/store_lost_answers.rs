@@ -94,8 +94,8 @@ async fn delays_within_the_deadline_are_nothing() {
 async fn reads_whose_answers_are_lost_are_sent_again() {
     let (_project, proxy, store) = set_up().await;
     store.commit(add_one()).await.unwrap();
-    proxy.next("BatchGetDocuments", Fault::Lost);
-    proxy.nth("BatchGetDocuments", 2, Fault::Hangup);
+    proxy.next("GetDocument", Fault::Lost);
+    proxy.nth("GetDocument", 2, Fault::Hangup);
     assert!(store.read(&[doc("c/a")], None).await.unwrap()[0].is_some());
-    assert_eq!(proxy.calls("BatchGetDocuments"), 3);
+    assert_eq!(proxy.calls("GetDocument"), 3);
 }

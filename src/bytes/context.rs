@@ -124,6 +124,24 @@ impl StepPath {
         FieldPath::new(steps)
     }
 
+    /// The names along the path, without its array positions.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names = Vec::with_capacity(self.len());
+        let mut rest = self.encoded.as_slice();
+        while let Some((&kind, after)) = rest.split_first() {
+            let (step, after) = match kind {
+                INDEX => decode_index(after),
+                _ => decode_key(after),
+            }
+            .expect("a step path holds what push_key and push_index wrote");
+            if let FieldStep::Key(name) = step {
+                names.push(name);
+            }
+            rest = after;
+        }
+        names
+    }
+
     /// The name of the field at the document's root that the path leads into.
     pub(crate) fn root(&self) -> Option<String> {
         match self.decode().steps().first()? {

@@ -24,6 +24,6 @@ pub use probe::NotAskable;
 pub(crate) use probe::{Probe, ProbeTokens, compound_holds, compound_tokens, holds, probe_tokens};
 pub(crate) use reservation::{is_vouched, vouch};
 pub use scalar::{NotIndexable, Part, Scalar, scalar};
-pub(crate) use tokens::{Entry, entry_name, epoch, tokens};
+pub(crate) use tokens::{Entry, Maker, entry_name, epoch, fill_field, tokens};
 pub use walk::Index;
 pub(crate) use walk::{Terms, Values};

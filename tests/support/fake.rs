@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use fireseal::store::FirestoreStore;
 use firestore::gcloud_sdk::google::firestore::v1::{
-    BatchGetDocumentsRequest, BatchGetDocumentsResponse, batch_get_documents_response::Result as Answer,
+    BatchGetDocumentsRequest, BatchGetDocumentsResponse, GetDocumentRequest,
+    batch_get_documents_response::Result as Answer,
 };
 use firestore::gcloud_sdk::google_cloud_auth::credentials::anonymous;
 use firestore::gcloud_sdk::prost::Message;
@@ -88,6 +89,25 @@ async fn serve(socket: TcpStream, script: Arc<Mutex<VecDeque<Step>>>, asked: Arc
     }
 }
 
+/// What the streaming call would say of one document, as the plain call says it.
+fn of_one(step: Step) -> Step {
+    let of_one = |messages: Vec<Vec<u8>>| {
+        let results =
+            messages.iter().map(|message| BatchGetDocumentsResponse::decode(&message[..]).unwrap().result);
+        results.collect::<Vec<_>>()
+    };
+    match step {
+        Step::Answer(messages, Code::Ok, text) => match of_one(messages).pop().flatten() {
+            Some(Answer::Found(document)) => Step::Answer(vec![document.encode_to_vec()], Code::Ok, text),
+            Some(Answer::Missing(name)) => {
+                Step::Answer(vec![], Code::NotFound, format!("Document \"{name}\" not found.").leak())
+            }
+            None => Step::Answer(vec![], Code::Ok, text),
+        },
+        step => step,
+    }
+}
+
 async fn answer(
     request: Request<h2::RecvStream>,
     mut respond: h2::server::SendResponse<Bytes>,
@@ -110,8 +130,15 @@ async fn answer(
     });
     let mut step = script.lock().unwrap().pop_front().expect("the script has a step for each request");
     if let Step::AllMissing = step {
-        let names = BatchGetDocumentsRequest::decode(message).unwrap().documents;
+        let names = if head.uri.path().ends_with("/GetDocument") {
+            vec![GetDocumentRequest::decode(message).unwrap().name]
+        } else {
+            BatchGetDocumentsRequest::decode(message).unwrap().documents
+        };
         step = answers(names.iter().map(|name| missing(name)).collect());
+    }
+    if head.uri.path().ends_with("/GetDocument") {
+        step = of_one(step);
     }
     let (Step::Answer(messages, ..) | Step::Reset(messages) | Step::Silence(messages)) = &step else {
         hangup.send(()).await.unwrap();

@@ -32,7 +32,7 @@ pub(super) struct Canonical(Zeroizing<Vec<u8>>);
 impl Canonical {
     /// Room for one encoding after another.
     pub(super) fn empty() -> Self {
-        Self(Zeroizing::new(Vec::with_capacity(128)))
+        Self(Zeroizing::new(Vec::with_capacity(64)))
     }
 
     pub(super) fn of(value: &Scalar, normalize: &[Normalizer]) -> Result<Self, NotIndexable> {

@@ -48,8 +48,19 @@ pub(crate) fn epoch(key: &IndexKey) -> [u8; 16] {
 /// The name of a field or compound index under `_seal.idx`: names joined by dots; a dot or a backslash in
 /// a name has a backslash in front.
 pub(crate) fn entry_name(path: &[String]) -> String {
-    let escaped: Vec<_> = path.iter().map(|name| name.replace('\\', "\\\\").replace('.', "\\.")).collect();
-    escaped.join(".")
+    let mut entry = String::with_capacity(path.iter().map(|name| name.len() + 1).sum());
+    for (position, name) in path.iter().enumerate() {
+        if position > 0 {
+            entry.push('.');
+        }
+        for letter in name.chars() {
+            if matches!(letter, '.' | '\\') {
+                entry.push('\\');
+            }
+            entry.push(letter);
+        }
+    }
+    entry
 }
 
 /// The tokens of a document under one index key, by the names of [`entry_name`].
@@ -61,9 +72,7 @@ pub(crate) fn tokens(
     key: &IndexKey,
     location: &Location,
 ) -> Result<BTreeMap<String, Entry>, SealError> {
-    let collection = location.document().parent();
-    let place = IndexPlace { realm: location.realm(), scope: location.scope(), collection: collection.id() };
-    let mut maker = Maker::new(key, place);
+    let mut maker = Maker::of(key, location);
     let mut entries = BTreeMap::new();
     for term in terms {
         let failed = |source| {
@@ -81,7 +90,7 @@ pub(crate) fn tokens(
                 for info in *infos {
                     fill(&mut entry, &mut maker, &term.path, value, info).map_err(failed)?;
                     if info.kind == IndexKind::Unique {
-                        let place = unique(location.realm(), location.scope(), &collection);
+                        let place = unique(location.realm(), location.scope(), &location.document().parent());
                         let mut maker = Maker::at(key, &place);
                         entry.unique = Some(maker.unique(&term.path, value, info.normalize).map_err(failed)?);
                     }
@@ -97,6 +106,15 @@ pub(crate) fn tokens(
         return Err(SealError::TooManyTokens { count });
     }
     Ok(entries)
+}
+
+/// The tokens of one field, but those of a unique index, which stand at a place of their own.
+pub(crate) fn fill_field(maker: &mut Maker<'_>, term: &Terms) -> Result<Entry, NotIndexable> {
+    let mut entry = Entry::default();
+    if let Values::Field { infos, value } = &term.values {
+        infos.iter().try_for_each(|info| fill(&mut entry, maker, &term.path, value, info))?;
+    }
+    Ok(entry)
 }
 
 /// Makes the tokens of one index of a field.
@@ -143,7 +161,7 @@ fn beginnings(text: &str, min: u16, max: u16) -> impl Iterator<Item = &str> {
 }
 
 /// Makes tokens under one index key at one place.
-pub(super) struct Maker<'a> {
+pub(crate) struct Maker<'a> {
     key: &'a IndexKey,
     keys: Arc<PlaceKeys>,
     next: usize,
@@ -154,6 +172,13 @@ pub(super) struct Maker<'a> {
 impl<'a> Maker<'a> {
     pub(super) fn new(key: &'a IndexKey, place: IndexPlace<'_>) -> Self {
         Self::at(key, &place.encode())
+    }
+
+    /// At the place of a document's collection.
+    pub(crate) fn of(key: &'a IndexKey, location: &Location) -> Self {
+        // A document's path has at least two names.
+        let collection = location.document().as_str().rsplit('/').nth(1).unwrap_or_default();
+        Self::new(key, IndexPlace { realm: location.realm(), scope: location.scope(), collection })
     }
 
     pub(super) fn at(key: &'a IndexKey, place: &[u8]) -> Self {
@@ -215,7 +240,7 @@ impl<'a> Maker<'a> {
             return Err(NotIndexable::Bounds);
         }
         let key = self.token_key(path, What::Prefix { min, max }, info.normalize, info.bits);
-        Ok(sorted(beginnings.map(|text| cut(&key.token(self.value.text(text)), info.bits))))
+        Ok(sorted(beginnings.map(|text| key.token(self.value.text(text))), info.bits))
     }
 
     pub(super) fn words<'t>(
@@ -225,7 +250,7 @@ impl<'a> Maker<'a> {
         words: impl IntoIterator<Item = &'t str>,
     ) -> Vec<Vec<u8>> {
         let key = self.token_key(path, What::Words, info.normalize, info.bits);
-        sorted(words.into_iter().map(|word| cut(&key.token(self.value.text(word)), info.bits)))
+        sorted(words.into_iter().map(|word| key.token(self.value.text(word))), info.bits)
     }
 
     pub(super) fn intervals(
@@ -236,25 +261,31 @@ impl<'a> Maker<'a> {
         intervals: impl IntoIterator<Item = super::range::Interval>,
     ) -> Vec<Vec<u8>> {
         let key = self.token_key(path, What::Range(buckets), &[], info.bits);
-        let tokens = intervals.into_iter().map(|one| cut(&key.token(self.value.interval(one)), info.bits));
-        sorted(tokens)
+        sorted(intervals.into_iter().map(|one| key.token(self.value.interval(one))), info.bits)
     }
 }
 
 /// The first bits of a token. What is left of the last byte is zero.
 fn cut(token: &[u8; 32], bits: u8) -> Vec<u8> {
-    let bits = usize::from(bits.clamp(8, 128));
-    let mut cut: Vec<u8> = token.iter().take(bits.div_ceil(8)).copied().collect();
-    if let (Some(last), true) = (cut.last_mut(), bits % 8 > 0) {
-        *last &= 0xff << (8 - bits % 8);
-    }
-    cut
+    short(first(token, bits), bits)
 }
 
-/// Sorted by their bytes, each once: their order tells nothing.
-fn sorted(tokens: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
-    let mut tokens: Vec<_> = tokens.collect();
-    tokens.sort_unstable();
-    tokens.dedup();
-    tokens
+/// The first bits of a token, as a number that sorts as its bytes do.
+fn first(token: &[u8; 32], bits: u8) -> u128 {
+    let (first, _) = token.split_first_chunk().expect("32 bytes have 16 in front");
+    u128::from_be_bytes(*first) & (u128::MAX << (128 - bits.clamp(8, 128)))
+}
+
+/// As many bytes as hold the bits.
+fn short(first: u128, bits: u8) -> Vec<u8> {
+    let bytes = first.to_be_bytes();
+    bytes.get(..usize::from(bits.clamp(8, 128)).div_ceil(8)).unwrap_or(&bytes).to_vec()
+}
+
+/// Cut, and sorted by their bytes, each once: their order tells nothing.
+fn sorted(tokens: impl Iterator<Item = [u8; 32]>, bits: u8) -> Vec<Vec<u8>> {
+    let mut firsts: Vec<_> = tokens.map(|token| first(&token, bits)).collect();
+    firsts.sort_unstable();
+    firsts.dedup();
+    firsts.into_iter().map(|first| short(first, bits)).collect()
 }

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::info::{CompoundInfo, IndexInfo};
 use super::scalar::{NotIndexable, Part, Scalar, scalar};
-use crate::bytes::FieldStep;
 use crate::seal::error::SealError;
 use crate::seal::walk::Walk;
 
@@ -51,7 +50,8 @@ impl Walk<Index> {
         infos: &'static [IndexInfo],
     ) -> Result<(), SealError> {
         if let Some(value) = scalar(value).map_err(|source| self.not_indexable(source))? {
-            let path = self.names();
+            // Arrays and maps of indexed types do not compile.
+            let path = self.path.names();
             self.act.0.push(Terms { path, values: Values::Field { infos, value } });
         }
         Ok(())
@@ -69,7 +69,7 @@ impl Walk<Index> {
             .collect::<Result<_, _>>()
             .map_err(|source| self.key(info.name, |walk| walk.not_indexable(source)))?;
         if let Some(parts) = parts {
-            let mut path = self.names();
+            let mut path = self.path.names();
             path.push(info.name.to_owned());
             self.act.0.push(Terms { path, values: Values::Compound { info, parts } });
         }
@@ -78,21 +78,11 @@ impl Walk<Index> {
 
     /// Notes that the indexed field where the walk stands did not open.
     pub fn closed(&mut self) {
-        let path = self.names();
+        let path = self.path.names();
         self.act.0.push(Terms { path, values: Values::Closed });
     }
 
     fn not_indexable(&self, source: NotIndexable) -> SealError {
         SealError::NotIndexable { field: self.path.decode(), source }
-    }
-
-    fn names(&self) -> Vec<String> {
-        let path = self.path.decode();
-        let names = path.steps().iter().filter_map(|step| match step {
-            FieldStep::Key(key) => Some(key.clone()),
-            // Arrays and maps of indexed types do not compile.
-            FieldStep::Index(_) => None,
-        });
-        names.collect()
     }
 }
