@@ -65,6 +65,3 @@ struct FluentCalls;
 
 #[doc = include_str!("../docs/guide/firestore-indexes.md")]
 struct FirestoreIndexes;
-
-#[doc = include_str!("../docs/guide/index-rotation.md")]
-struct IndexRotation;
