@@ -141,7 +141,8 @@ pub(crate) fn plan(wanted: &Wanted, keys: &IndexKeys<'_>) -> Result<Plan, QueryE
 impl Plan {
     /// How many documents each of the queries is asked for at first; `None` for all.
     pub(crate) fn first_page(&self) -> Option<u32> {
-        self.limit.map(|limit| limit.saturating_add(self.offset))
+        // Firestore takes no larger page.
+        self.limit.map(|limit| limit.saturating_add(self.offset).min(i32::MAX.unsigned_abs()))
     }
 }
 

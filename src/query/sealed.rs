@@ -153,7 +153,7 @@ impl<D, T, I> SealedField<D, T, I> {
         self.has_words([word])
     }
 
-    /// Holds all of these words, after normalising; with none, every document that has the field does.
+    /// Holds all of these words, after normalising; a query for no word at all is an error.
     pub fn has_words(&self, words: impl IntoIterator<Item = impl Into<String>>) -> Condition<D, Keyed>
     where
         I: HasWords,

@@ -116,6 +116,10 @@ pub(super) async fn unreserved(
     for wanted in wanted.chunks(READ_AT_ONCE) {
         let paths: Vec<DocumentPath> = wanted.iter().map(|(_, path, ..)| path.clone()).collect();
         let found = store.read(&paths, None).await?;
+        if found.len() != paths.len() {
+            let reason = format!("{} answers for {} documents", found.len(), paths.len());
+            return Err(StoreError::UnexpectedAnswer { reason }.into());
+        }
         for ((number, _, token, key, owner), found) in wanted.iter().zip(found) {
             let holder = found.and_then(|found| holder(&found, token, key, owner));
             if let (true, Some(count)) = (holder.as_ref() != Some(owner.document()), counts.get_mut(*number))

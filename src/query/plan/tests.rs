@@ -186,6 +186,16 @@ fn the_tokens_of_one_value_stay_in_one_query() {
     let emails: Vec<String> = (0..70).map(|number| number.to_string()).collect();
     let sent = tokens(&planned_with(&wanted(c.email.is_in(&emails)), 2).unwrap());
     assert_eq!(sent.iter().map(Vec::len).collect::<Vec<_>>(), [30, 30, 30, 30, 20]);
+    // In each of many scopes, of which no query takes all.
+    let rings = (0..20).map(|n| (Scope::new(format!("tenant-{n}")).unwrap(), ring(2))).collect::<Vec<_>>();
+    let keys = IndexKeys { realm: None, collection: "people", rings: &rings };
+    let all = tokens(&plan(&wanted(c.email.eq("x")), &keys).unwrap());
+    assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [30, 10]);
+    for one in rings.chunks(1) {
+        let keys = IndexKeys { realm: None, collection: "people", rings: one };
+        let [both] = tokens(&plan(&wanted(c.email.eq("x")), &keys).unwrap()).try_into().unwrap();
+        assert!(all.iter().any(|set| both.iter().all(|token| set.contains(token))));
+    }
     for email in &emails {
         let [both] = tokens(&planned_with(&wanted(c.email.eq(email)), 2).unwrap()).try_into().unwrap();
         assert_eq!(both.len(), 2);

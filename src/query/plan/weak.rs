@@ -21,9 +21,10 @@ pub(crate) struct IndexKeys<'a> {
 }
 
 impl<'a> IndexKeys<'a> {
-    fn each(&self) -> impl Iterator<Item = (IndexPlace<'a>, &'a IndexKey)> {
+    /// The index keys of each scope, with where they make tokens.
+    fn each(&self) -> impl Iterator<Item = impl Iterator<Item = (IndexPlace<'a>, &'a IndexKey)>> {
         let (realm, collection) = (self.realm, self.collection);
-        self.rings.iter().flat_map(move |(scope, ring)| {
+        self.rings.iter().map(move |(scope, ring)| {
             ring.index_keys().map(move |key| (IndexPlace { realm, scope, collection }, key))
         })
     }
@@ -132,13 +133,13 @@ fn of_index(indexed: &Indexed, keys: &IndexKeys<'_>, plan: &mut Plan) -> Result<
     if let Some((scope, _)) = keys.rings.iter().find(|(_, ring)| ring.index().is_none()) {
         return Err(QueryError::NoIndexKey { scope: scope.clone() });
     }
-    let budget = MAX_DISJUNCTIONS / keys.each().count().max(1);
+    let budget = MAX_DISJUNCTIONS / keys.each().flatten().count().max(1);
     let mut widened = false;
     let failed = |source| {
         let steps = indexed.path.iter().cloned().map(FieldStep::Key).collect();
         QueryError::NotAskable { field: FieldPath::new(steps), source }
     };
-    // What one value has under all keys.
+    // What one value has under all keys of a scope.
     let mut groups: Vec<BTreeSet<Vec<u8>>> = Vec::new();
     let mut add = |tokens: &mut BTreeSet<Vec<u8>>, made: ProbeTokens| {
         tokens.extend(made.tokens);
@@ -146,9 +147,9 @@ fn of_index(indexed: &Indexed, keys: &IndexKeys<'_>, plan: &mut Plan) -> Result<
     };
     match &indexed.asked {
         Asked::Field { info, probes } => {
-            for probe in probes {
+            for (probe, keys) in probes.iter().flat_map(|probe| keys.each().map(move |keys| (probe, keys))) {
                 let mut tokens = BTreeSet::new();
-                for (place, key) in keys.each() {
+                for (place, key) in keys {
                     let made = probe_tokens(probe, &indexed.path, info, place, key, budget.max(1));
                     add(&mut tokens, made.map_err(failed)?);
                 }
@@ -156,9 +157,9 @@ fn of_index(indexed: &Indexed, keys: &IndexKeys<'_>, plan: &mut Plan) -> Result<
             }
         }
         Asked::Compound { info, probes } => {
-            for parts in probes {
+            for (parts, keys) in probes.iter().flat_map(|parts| keys.each().map(move |keys| (parts, keys))) {
                 let mut tokens = BTreeSet::new();
-                for (place, key) in keys.each() {
+                for (place, key) in keys {
                     let made = compound_tokens(parts, &indexed.path, info, place, key);
                     add(&mut tokens, made.map_err(failed)?);
                 }
