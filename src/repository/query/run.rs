@@ -101,9 +101,12 @@ impl<R: Reader> Run<R> {
             .filter_map(|(item, after)| Some(Answer { item: item.transpose()?, after }))
             .collect();
         self.tally.rejected.fetch_add(count(all - answers.len()), Ordering::Relaxed);
-        let skipped = answers.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
-        answers.drain(..skipped);
-        self.skip -= u32::try_from(skipped).unwrap_or(self.skip);
+        // What does not open is told, never skipped: whether it belongs to the result may be unknown.
+        answers.retain(|answer| {
+            let skipped = self.skip > 0 && answer.item.is_ok();
+            self.skip -= u32::from(skipped);
+            !skipped
+        });
         if let Some(left) = &mut self.left {
             answers.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
             *left -= u32::try_from(answers.len()).unwrap_or(*left);
