@@ -9,11 +9,13 @@ mod stores;
 
 use std::sync::Arc;
 
+use fireseal::custody::{Authority, KeyVault};
 use fireseal::store::{FieldMask, Fields, Store, Value, ValueType, Write, WriteKind};
 use fireseal::{
-    DataKey, DocumentPath, Error, KeyRing, KeyRings, Repository, Scope, Sealable, SealedRepository,
+    Cause, DataKey, DocumentPath, Error, KeyError, KeyRing, KeyRings, LocalRoot, OpenError, Repository,
+    Scope, Sealable, SealedRepository, WatchEvent,
 };
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 
 type Db = Arc<dyn Store>;
 
@@ -43,6 +45,7 @@ on_both_stores!(
     a_tenant_without_a_ring_is_refused,
     without_a_key_the_location_names_the_tenant,
     the_tenant_is_not_changed_alone,
+    a_tenant_whose_keys_are_refused_holds_up_no_other,
 );
 
 async fn one_reading_opens_the_documents_of_many_tenants(store: Db) {
@@ -125,4 +128,46 @@ async fn without_a_key_the_location_names_the_tenant(store: Db) {
     let sealed = SealedRepository::<Order>::new(store).get("a").await.unwrap().unwrap();
     assert_eq!(sealed.location().scope().as_str(), "acme");
     assert_eq!(sealed.open(&rings).await.unwrap(), order("a", "acme"));
+}
+
+async fn a_tenant_whose_keys_are_refused_holds_up_no_other(store: Db) {
+    let authority = Authority::generate().unwrap();
+    let vault = |seed: u8| {
+        KeyVault::in_store(Arc::clone(&store), "test", authority.key())
+            .with_root(LocalRoot::from_bytes(&[seed; 32]))
+    };
+    let orders = |seed: u8| Repository::<Order>::new(Arc::clone(&store), vault(seed));
+    for (id, tenant, seed) in [("a", "acme", 1), ("b", "other", 2), ("c", "acme", 1)] {
+        if id != "c" {
+            vault(seed).create_scope(&authority, &Scope::new(tenant).unwrap()).await.unwrap();
+        }
+        orders(seed).create(&order(id, tenant)).await.unwrap();
+    }
+    // The second tenant's root is not at hand.
+    let orders = orders(1);
+    let is_refused = |result: &Result<(), Error>| match result {
+        Err(Error::Open(OpenError::Fields { location, failures })) => {
+            assert_eq!(location.document().id(), "b");
+            matches!(failures[..], [ref failure] if matches!(failure.cause, Cause::KeyRefused(_)))
+        }
+        _ => false,
+    };
+    let streamed: Vec<_> = orders.query().stream().await.unwrap().map(|item| item.map(drop)).collect().await;
+    assert_eq!(streamed.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    assert!(is_refused(&streamed[1]), "{streamed:?}");
+    let mut watch = orders.watch_all();
+    let mut told = Vec::new();
+    loop {
+        match watch.next().await.unwrap() {
+            Ok(WatchEvent::Current) => break,
+            item => told.push(item.map(drop)),
+        }
+    }
+    assert_eq!(told.iter().filter(|item| item.is_ok()).count(), 2);
+    assert_eq!(told.iter().filter(|item| is_refused(item)).count(), 1);
+    let state = orders.index_state().await.unwrap();
+    assert_eq!((state.documents, state.failed), (3, 1));
+    // What would have to be sealed is another matter.
+    let sealed = orders.set(&order("b", "other")).await;
+    assert!(matches!(sealed, Err(Error::Keys(KeyError::Refused { .. }))), "{sealed:?}");
 }

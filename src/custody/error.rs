@@ -130,6 +130,12 @@ impl VaultError {
         }
     }
 
+    /// Whether this is what is wrong with one key or one scope, for good, and says nothing of others.
+    pub(super) fn is_of_one_scope(&self) -> bool {
+        let of_one = matches!(self, Self::NotOpened { .. } | Self::Manifest { .. } | Self::Wrap(_));
+        of_one && !self.is_unavailable()
+    }
+
     /// Whether the roots answered, and denied the key: it must not be used any longer.
     pub(super) fn is_denial(&self) -> bool {
         match self {
@@ -150,6 +156,11 @@ pub(super) fn key_error(error: &Arc<VaultError>) -> KeyError {
         VaultError::Manifest { scope, source } => {
             KeyError::RingRefused { scope: scope.clone(), reason: source.to_string() }
         }
+        refused @ VaultError::NotOpened { scope, .. } if !refused.is_unavailable() => KeyError::Refused {
+            scope: scope.clone(),
+            reason: refused.to_string(),
+            source: Some(Box::new(Arc::clone(error))),
+        },
         other => {
             KeyError::Unavailable { reason: other.to_string(), source: Some(Box::new(Arc::clone(error))) }
         }

@@ -442,7 +442,15 @@ impl KeyProvider for KeyVault {
 
     async fn keys(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError> {
         let found = futures::stream::iter(wanted.to_vec())
-            .map(|(scope, id)| async move { self.look_up(&scope, &id).await })
+            .map(|(scope, id)| async move {
+                match self.look_up(&scope, &id).await {
+                    Err(error) if error.is_of_one_scope() => {
+                        tracing::warn!(%scope, key = %id, %error, "a key is refused");
+                        Ok(KeyLookup::Refused)
+                    }
+                    answer => answer,
+                }
+            })
             .buffered(OPENED_AT_ONCE)
             .try_collect();
         found.await.map_err(|error| key_error(&error))

@@ -20,6 +20,10 @@ pub enum KeyLookup {
     Retired,
     /// There is such a key, but others may have it. It opens only where that was asked for.
     Compromised,
+    /// There is such a key, or a record of its scope, but what is at hand does not open it: the roots deny
+    /// it, none of them holds a wrap of it, or the scope's record is not the authority's. Asking again does
+    /// not help; the provider's log says why.
+    Refused,
     /// No such key in this scope.
     Unknown,
 }
@@ -36,8 +40,11 @@ pub trait KeyProvider: Send + Sync {
     /// The keys with these ids, in order, each looked for in its own scope only. Many at once, so
     /// that a page of documents costs one call.
     ///
+    /// An answer about one key is no error, whatever it is: documents name keys, and whoever writes the
+    /// database can name any.
+    ///
     /// # Errors
-    /// [`KeyError::Unavailable`] where the key service is down; an unknown id is no error.
+    /// [`KeyError::Unavailable`] where the key service is down.
     async fn keys(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError>;
 }
 
@@ -75,6 +82,18 @@ pub enum KeyError {
         scope: Scope,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The keys of the scope are there, and what is at hand does not open them: the roots deny them, or none
+    /// of them holds a wrap. Asking again does not help.
+    #[error("the keys of scope {scope} do not open here: {reason}")]
+    Refused {
+        /// The scope that was asked for.
+        scope: Scope,
+        /// What the roots said.
+        reason: String,
+        /// The underlying error.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// Nothing is sealed in the scope before it can be recovered.
     #[error("nothing is sealed in scope {scope} before it can be recovered: {missing}")]

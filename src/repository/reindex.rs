@@ -23,6 +23,8 @@ const PAGE: u32 = 100;
 const AT_ONCE: usize = 8;
 /// How many failures a report of a whole collection keeps.
 const KEPT_FAILURES: usize = 100;
+/// How many index keys a report tells apart.
+const KEPT_KEYS: usize = 256;
 
 impl<T: Document + Send + Sync + 'static> Repository<T> {
     /// Makes the index entries of all documents of the collection what they should be: see [`Reindex`].
@@ -84,6 +86,8 @@ pub struct IndexState {
     /// Documents that could not be looked at, since they do not open say, or not be written.
     pub failed: u64,
     keys: BTreeMap<Epoch, u64>,
+    /// Entries under index keys beyond [`KEPT_KEYS`]: whoever writes the database can name any.
+    others: u64,
 }
 
 /// The first bytes of an index key's id.
@@ -97,11 +101,21 @@ impl fmt::Debug for Epoch {
 }
 
 impl IndexState {
-    /// How many entries are under an index key, whatever else they are.
+    /// How many entries are under an index key, whatever else they are. Where entries name more keys than
+    /// are told apart, 256, this may be too many, never too few.
     #[must_use]
     pub fn under(&self, key: &KeyId) -> u64 {
         let same = |epoch: &Epoch| key.as_bytes().starts_with(&epoch.0);
-        self.keys.iter().filter(|(epoch, _)| same(epoch)).map(|(_, count)| count).sum()
+        let counted: u64 = self.keys.iter().filter(|(epoch, _)| same(epoch)).map(|(_, count)| count).sum();
+        counted + self.others
+    }
+
+    fn count(&mut self, epoch: Epoch, entries: u64) {
+        if self.keys.len() < KEPT_KEYS || self.keys.contains_key(&epoch) {
+            *self.keys.entry(epoch).or_default() += entries;
+        } else {
+            self.others += entries;
+        }
     }
 
     /// What still stands in the way of dropping an index key: entries under it, unique values that are
@@ -131,8 +145,9 @@ impl IndexState {
             (&mut self.failed, other.failed),
         ];
         counts.into_iter().for_each(|(sum, count)| *sum += count);
+        self.others += other.others;
         for (epoch, count) in &other.keys {
-            *self.keys.entry(*epoch).or_default() += count;
+            self.count(*epoch, *count);
         }
     }
 }
@@ -253,7 +268,7 @@ impl<T: Document + Send + Sync + 'static> Reindex<T> {
             done.found.documents += 1;
             let entries = seal_map::entries(&document.fields).into_iter().flat_map(Fields::values);
             for epoch in entries.filter_map(entry_epoch).map(Epoch) {
-                *done.found.keys.entry(epoch).or_default() += 1;
+                done.found.count(epoch, 1);
             }
             match self.plan(&document).await {
                 Ok(plan) => planned.push((document, plan)),

@@ -108,6 +108,9 @@ pub enum Cause {
     /// Others may have the key, so what it sealed proves nothing.
     #[error("key compromised ({0})")]
     KeyCompromised(KeyId),
+    /// There is such a key, but what is at hand does not open it: the roots deny it, or hold no wrap of it.
+    #[error("key refused ({0})")]
+    KeyRefused(KeyId),
     /// Sealed elsewhere, or changed since.
     #[error("does not open")]
     DoesNotOpen,

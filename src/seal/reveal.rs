@@ -224,6 +224,7 @@ impl Reveal<'_> {
                 KeyLookup::Destroyed => return Err(Cause::KeyDestroyed(id)),
                 KeyLookup::Retired => return Err(Cause::KeyRetired(id)),
                 KeyLookup::Compromised => return Err(Cause::KeyCompromised(id)),
+                KeyLookup::Refused => return Err(Cause::KeyRefused(id)),
                 KeyLookup::Found(_) | KeyLookup::Unknown => return Err(Cause::KeyUnknown(id)),
             },
         }

@@ -26,7 +26,7 @@ const PLAN_AGAIN: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub(super) struct Connection {
     open: Option<Open>,
-    /// How often it broke since the last consistent state.
+    /// How often it broke since it last held for [`LONGEST_PAUSE`].
     failures: u32,
 }
 
@@ -36,6 +36,7 @@ struct Open {
     digest: [u8; 32],
     check: Option<Node>,
     plan_again: Instant,
+    since: Instant,
 }
 
 /// What comes next.
@@ -82,12 +83,7 @@ impl Connection {
                 }
             };
             match heard {
-                Some(Ok(event)) => {
-                    if let ListenEvent::Current { .. } = event {
-                        self.failures = 0;
-                    }
-                    return Ok(Heard::Event(event));
-                }
+                Some(Ok(event)) => return Ok(Heard::Event(event)),
                 Some(Err(error)) => self.broke(error, told)?,
                 None => {
                     let reason = "the listener has ended".to_owned();
@@ -132,8 +128,9 @@ impl Connection {
         };
         match events {
             Ok(events) => {
-                let plan_again = Instant::now() + PLAN_AGAIN;
-                self.open = Some(Open { events, target, digest, check, plan_again });
+                let since = Instant::now();
+                let plan_again = since + PLAN_AGAIN;
+                self.open = Some(Open { events, target, digest, check, plan_again, since });
                 Ok(())
             }
             Err(error) => self.broke(error, told),
@@ -163,7 +160,10 @@ impl Connection {
     }
 
     fn broke(&mut self, error: StoreError, told: &Shared) -> Result<(), Error> {
-        self.open = None;
+        // One that breaks again and again soon after its first words is not connected to ever faster.
+        if self.open.take().is_some_and(|open| open.since.elapsed() >= LONGEST_PAUSE) {
+            self.failures = 0;
+        }
         let mut told = told.lock();
         match &error {
             StoreError::Unavailable { .. } | StoreError::Deadline { .. } | StoreError::Aborted { .. } => {}
