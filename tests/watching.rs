@@ -13,8 +13,8 @@ use fireseal::store::{
     StoreError, Target, Time, Value, ValueType, Write,
 };
 use fireseal::{
-    Checkpoint, Error, KeyError, KeyId, KeyLookup, KeyProvider, KeyRing, Repository, Scope, SealedRepository,
-    WatchEvent,
+    Checkpoint, DataKey, Error, KeyError, KeyId, KeyLookup, KeyProvider, KeyRing, Repository, Scope,
+    SealedRepository, WatchEvent,
 };
 use fireseal_emulator::Emulator;
 use futures::StreamExt;
@@ -44,6 +44,7 @@ on_both_stores!(
     a_query_of_sealed_fields,
     a_copied_token_is_not_told,
     a_change_that_does_not_open_is_an_error_at_its_place,
+    a_key_that_was_unknown_for_a_while,
     without_a_key,
     goes_on_from_a_checkpoint,
     goes_on_from_a_checkpoint_without_a_token,
@@ -197,6 +198,30 @@ async fn a_change_that_does_not_open_is_an_error_at_its_place(store: DynStore) {
     let name = Value { value_type: Some(ValueType::StringValue("Ada".to_owned())) };
     tamper(&store, "ada", |ada| drop(ada.fields.insert("name".to_owned(), name))).await;
     assert_eq!(told(&mut watch).await, ["+ada"]);
+}
+
+async fn a_key_that_was_unknown_for_a_while(store: DynStore) {
+    let keys = Keys::new();
+    let watched = Repository::<Customer>::new(Arc::clone(&store), keys.clone());
+    let mut watch = watched.watch_all();
+    assert_eq!(told(&mut watch).await, Vec::<String>::new());
+    // Others seal with a key that the ring at hand does not have yet.
+    let newer =
+        KeyRing::new(DataKey::generate().unwrap()).with_index(fireseal::IndexKey::generate().unwrap());
+    let others = Repository::<Customer>::new(Arc::clone(&store), newer.clone());
+    for id in ["bea", "cleo"] {
+        others.create(&customer(id, &format!("{id}@example.com"))).await.unwrap();
+    }
+    let mut first = told(&mut watch).await;
+    if first.len() < 2 {
+        first.extend(told(&mut watch).await);
+    }
+    assert_eq!(first, ["!bea", "!cleo"]);
+    // One of them is gone before the key comes.
+    others.delete("cleo").await.unwrap();
+    assert_eq!(told(&mut watch).await, ["-cleo"]);
+    *keys.ring.lock().unwrap() = newer;
+    assert_eq!(told(&mut watch).await, ["+bea"]);
 }
 
 async fn without_a_key(store: DynStore) {

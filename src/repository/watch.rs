@@ -1,5 +1,6 @@
 //! Watching: what is there, opened, and from then on what changes, across broken connections.
 
+mod again;
 mod batch;
 mod checkpoint;
 mod connection;
@@ -46,8 +47,8 @@ pub enum WatchEvent<V> {
 
 /// What a watch tells, as a stream that reads as it is polled and has no end of its own.
 ///
-/// A document that does not open is an error at its place, and the stream goes on. Where keys cannot be
-/// had, that is an error, the changes are kept, and the next poll tries again after a pause. A broken
+/// A document that does not open is an error at its place, and the stream goes on; one whose key was unknown is
+/// tried again for half a minute, since the key may be newer than the ring at hand. Where keys cannot be had, that is an error, the changes are kept, and the next poll tries again after a pause. A broken
 /// connection is made again, with growing pauses of up to half a minute; no change is missed for it, and
 /// none is told twice. Where the database refuses for good, its error is the last item.
 ///

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout_at};
 
+use super::again::Again;
 use super::batch::Batch;
 use super::connection::{Connection, Heard, pause};
 use super::{Shared, Source, WatchEvent};
@@ -18,6 +19,7 @@ pub(super) struct Run<V> {
     batch: Batch,
     /// How often the keys for the batch could not be had.
     failures: u32,
+    again: Again,
     told: Shared,
     /// What is to be told. It is filled and first told of without waiting in between, so that between polls
     /// either it has items or `told` is what was told.
@@ -32,6 +34,7 @@ impl<V: Send + 'static> Run<V> {
             connection: Connection::default(),
             batch: Batch::default(),
             failures: 0,
+            again: Again::default(),
             told,
             items: VecDeque::new(),
             over: false,
@@ -47,11 +50,19 @@ impl<V: Send + 'static> Run<V> {
             if self.over {
                 return None;
             }
-            if let Err(error) = self.gather().await {
-                self.over = true;
-                return Some(Err(error));
-            }
-            if let Err(error) = self.tell().await {
+            let gathered = match self.again.at() {
+                None => Some(self.gather().await),
+                Some(at) => timeout_at(at, self.gather()).await.ok(),
+            };
+            let told = match gathered {
+                None => self.tell_again().await,
+                Some(Ok(())) => self.tell().await,
+                Some(Err(error)) => {
+                    self.over = true;
+                    return Some(Err(error));
+                }
+            };
+            if let Err(error) = told {
                 self.failures += 1;
                 return Some(Err(error));
             }
@@ -117,6 +128,7 @@ impl<V: Send + 'static> Run<V> {
                     })),
                     Some(Err(error)) => {
                         told.put(&document, false);
+                        self.again.put(document, &error);
                         Some(Err(error))
                     }
                     Some(Ok(None)) | None => told.remove(&path).then_some(Ok(WatchEvent::Removed { path })),
@@ -130,6 +142,51 @@ impl<V: Send + 'static> Run<V> {
         }
         told.unsettled |= !self.items.is_empty();
         if batch.current.is_some() && std::mem::take(&mut told.unsettled) {
+            self.items.push_back(Ok(WatchEvent::Current));
+        }
+        Ok(())
+    }
+
+    /// Opens what named keys that were unknown, and tells what has become of it.
+    ///
+    /// # Errors
+    /// The keys cannot be had.
+    async fn tell_again(&mut self) -> Result<(), Error> {
+        let waiting = {
+            let told = self.told.lock();
+            self.again.take(|document| told.is_unopened(document))
+        };
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let documents = waiting.iter().map(|(document, _)| document.clone()).collect();
+        let read = match self.source.read(documents, self.connection.check()).await {
+            Ok(read) => read,
+            Err(error) => {
+                waiting.into_iter().for_each(|(document, tries)| self.again.put_back(document, tries));
+                return Err(error);
+            }
+        };
+        let mut told = self.told.lock();
+        for ((document, tries), read) in waiting.into_iter().zip(read) {
+            self.items.extend(
+                match read {
+                    Ok(Some(stored)) if told.put(&document, true) => Some(WatchEvent::Modified(stored)),
+                    Ok(Some(stored)) => Some(WatchEvent::Added(stored)),
+                    Ok(None) => {
+                        told.remove(&document.path).then_some(WatchEvent::Removed { path: document.path })
+                    }
+                    Err(_) => {
+                        self.again.put_back(document, tries);
+                        None
+                    }
+                }
+                .map(Ok),
+            );
+        }
+        // What is being gathered ends with a consistent state of its own.
+        told.unsettled |= !self.items.is_empty();
+        if self.batch.changes.is_empty() && !told.is_stale() && std::mem::take(&mut told.unsettled) {
             self.items.push_back(Ok(WatchEvent::Current));
         }
         Ok(())

@@ -22,6 +22,8 @@ pub(super) struct Told {
 
 struct Entry {
     version: Version,
+    /// That it does not open was told last.
+    unopened: bool,
     /// Whether the document was told, and not only that it does not open.
     shown: bool,
     round: u64,
@@ -51,6 +53,12 @@ impl Told {
         told.is_none_or(|told| Version::of(document).is_none_or(|version| version > told))
     }
 
+    /// Whether what was told last of the document is that this version does not open.
+    pub(super) fn is_unopened(&self, document: &Document) -> bool {
+        let entry = self.documents.get(&document.path);
+        entry.is_some_and(|entry| entry.unopened && Some(entry.version) == Version::of(document))
+    }
+
     /// The document is still there.
     pub(super) fn confirm(&mut self, path: &DocumentPath) {
         if let Some(entry) = self.documents.get_mut(path) {
@@ -62,7 +70,7 @@ impl Told {
     pub(super) fn put(&mut self, document: &Document, opened: bool) -> bool {
         let version = Version::of(document).unwrap_or(Version(i64::MIN, 0));
         let before = self.documents.get(&document.path).is_some_and(|entry| entry.shown);
-        let entry = Entry { version, shown: before || opened, round: self.round };
+        let entry = Entry { version, unopened: !opened, shown: before || opened, round: self.round };
         self.documents.insert(document.path.clone(), entry);
         before
     }
@@ -77,6 +85,11 @@ impl Told {
         self.round += 1;
         self.stale = true;
         self.resume = None;
+    }
+
+    /// Whether there was a reset, and no consistent state since.
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale
     }
 
     /// Everything that there is has been told: what was not since the last reset is gone.
@@ -99,6 +112,6 @@ impl Told {
     }
 
     pub(super) fn restore(&mut self, path: DocumentPath, version: Version, shown: bool) {
-        self.documents.insert(path, Entry { version, shown, round: self.round });
+        self.documents.insert(path, Entry { version, unopened: false, shown, round: self.round });
     }
 }
