@@ -93,6 +93,7 @@ fn refusal<T>(result: Result<T, Error>) -> QueryError {
 on_both_stores!(
     a_limit_reads_what_it_needs,
     a_limit_counts_what_fulfils_the_condition,
+    a_limit_of_nothing_gives_nothing,
     a_document_that_does_not_open_is_an_error_at_its_place,
     pages_go_on_and_tokens_are_checked,
     a_split_query_is_one,
@@ -108,6 +109,25 @@ async fn a_limit_reads_what_it_needs(store: Db) {
     let found: Vec<_> = stream.by_ref().map(|person| person.unwrap().id.clone()).collect().await;
     assert_eq!(found, ["p004", "p006", "p008", "p010", "p012"]);
     assert_eq!((stream.documents_read(), stream.documents_rejected()), (7, 0));
+}
+
+async fn a_limit_of_nothing_gives_nothing(store: Db) {
+    let people = people(&store, 4).await;
+    // By a sealed field, by a clear one, and by none.
+    let queries = [
+        people.query().filter(|c| c.city.eq("London")),
+        people.query().filter(|c| c.level.ge(0)),
+        people.query().order_by(|c| c.level.ascending()),
+    ];
+    for query in queries {
+        assert!(query.clone().count().await.unwrap() > 0);
+        let none = query.limit(0);
+        assert!(none.clone().all().await.unwrap().is_empty());
+        assert_eq!(none.clone().count().await.unwrap(), 0);
+        assert_eq!(none.clone().sum(|c| c.level).await.unwrap(), Number::Integer(0));
+        assert_eq!(none.clone().average(|c| c.level).await.unwrap(), None);
+        assert!(none.limit_to_last(0).all().await.unwrap().is_empty());
+    }
 }
 
 async fn a_limit_counts_what_fulfils_the_condition(store: Db) {
