@@ -93,7 +93,7 @@ impl Batch {
             return Ok(state.report);
         }
         let count = state.operations.len();
-        let writes: Vec<Write> = state.operations.drain(..).flat_map(|one| one.writes).collect();
+        let writes = std::mem::take(&mut state.writes);
         if !writes.is_empty() {
             let commit = commit(&*self.0.store, writes).await?;
             state.report.commits = 1;
@@ -161,6 +161,8 @@ impl Queue {
 #[derive(Default)]
 struct State {
     operations: Vec<Operation>,
+    /// The operations' writes, in their order.
+    writes: Vec<Write>,
     paths: HashSet<DocumentPath>,
     bytes: usize,
     next: u64,
@@ -168,9 +170,11 @@ struct State {
     report: BatchReport,
 }
 
+/// As many writes that are applied together.
+#[derive(Clone, Copy)]
 struct Operation {
     number: u64,
-    writes: Vec<Write>,
+    writes: usize,
 }
 
 impl State {
@@ -180,93 +184,107 @@ impl State {
             && writes.iter().all(|write| !self.paths.contains(&write.path))
     }
 
-    fn push(&mut self, writes: Vec<Write>, bytes: usize) {
+    fn push(&mut self, mut writes: Vec<Write>, bytes: usize) {
         self.paths.extend(writes.iter().map(|write| write.path.clone()));
         self.bytes += bytes;
-        self.operations.push(Operation { number: self.next, writes });
+        self.operations.push(Operation { number: self.next, writes: writes.len() });
+        self.writes.append(&mut writes);
         self.next += 1;
     }
 
     /// Sends all operations: in one commit, or else one by one.
     async fn send(&mut self, store: &dyn Store) {
         let operations = std::mem::take(&mut self.operations);
+        let writes = std::mem::take(&mut self.writes);
         self.paths.clear();
         self.bytes = 0;
         if operations.is_empty() {
             return;
         }
-        let writes: Vec<Write> = operations.iter().flat_map(|one| one.writes.iter().cloned()).collect();
         self.report.commits += 1;
         match outcome::settle(store, &writes).await {
             Ok(commit) => {
                 self.report.applied += u64::try_from(operations.len()).unwrap_or(u64::MAX);
                 self.report.last_commit = commit.commit_time.or(self.report.last_commit);
             }
-            Err(Failure::Unknown(unknown)) => self.tell(operations, &unknown),
+            Err(Failure::Unknown(unknown)) => self.tell(&operations, &writes, &unknown),
             // It has nothing to do with one of them.
             Err(Failure::Refused(StoreError::Denied { reason })) => {
-                for one in operations {
-                    self.fail(one, StoreError::Denied { reason: reason.clone() }.into());
+                for (one, writes) in with_writes(&operations, &writes) {
+                    self.fail(one, writes, StoreError::Denied { reason: reason.clone() }.into());
                 }
             }
-            Err(Failure::Refused(error)) => match <[Operation; 1]>::try_from(operations) {
-                Ok([one]) => {
-                    let error = unique::explained(store, &one.writes, error.into()).await;
-                    self.fail(one, error);
+            Err(Failure::Refused(error)) => match operations.as_slice() {
+                [one] => {
+                    let error = unique::explained(store, &writes, error.into()).await;
+                    self.fail(*one, &writes, error);
                 }
-                Err(operations) => self.send_one_by_one(store, operations).await,
+                operations => self.send_one_by_one(store, operations, &writes).await,
             },
         }
     }
 
-    async fn send_one_by_one(&mut self, store: &dyn Store, operations: Vec<Operation>) {
-        let mut operations = operations.into_iter();
-        while let Some(one) = operations.next() {
+    async fn send_one_by_one(&mut self, store: &dyn Store, operations: &[Operation], writes: &[Write]) {
+        let mut operations = with_writes(operations, writes);
+        while let Some((one, writes)) = operations.next() {
             self.report.commits += 1;
-            match outcome::settle(store, &one.writes).await {
+            match outcome::settle(store, writes).await {
                 Ok(commit) => {
                     self.report.applied += 1;
                     self.report.last_commit = commit.commit_time.or(self.report.last_commit);
                 }
                 Err(Failure::Unknown(unknown)) => {
                     let down = unknown.seen.is_none();
-                    self.tell(vec![one], &unknown);
+                    self.tell(&[one], writes, &unknown);
                     // What is not sent is certainly not applied.
                     let rest = if down { usize::MAX } else { 0 };
-                    for one in operations.by_ref().take(rest) {
+                    for (one, writes) in operations.by_ref().take(rest) {
                         let reason = format!("it was not sent, since {}", unknown.lost);
-                        self.fail(one, StoreError::Unavailable { reason, source: None }.into());
+                        self.fail(one, writes, StoreError::Unavailable { reason, source: None }.into());
                     }
                 }
                 Err(Failure::Refused(error)) => {
-                    let error = unique::explained(store, &one.writes, error.into()).await;
-                    self.fail(one, error);
+                    let error = unique::explained(store, writes, error.into()).await;
+                    self.fail(one, writes, error);
                 }
             }
         }
     }
 
     /// Tells for each operation of a commit whose outcome is not known what its documents tell.
-    fn tell(&mut self, operations: Vec<Operation>, unknown: &Unknown) {
+    fn tell(&mut self, operations: &[Operation], writes: &[Write], unknown: &Unknown) {
         let mut seen = unknown.seen.as_deref().unwrap_or_default();
-        for one in operations {
-            let (documents, rest) = seen.split_at_checked(one.writes.len()).unwrap_or_default();
+        for (one, writes) in with_writes(operations, writes) {
+            let (documents, rest) = seen.split_at_checked(writes.len()).unwrap_or_default();
             seen = rest;
-            if documents.len() == one.writes.len() && outcome::is_as_wanted(&one.writes, documents) {
+            if documents.len() == writes.len() && outcome::is_as_wanted(writes, documents) {
                 self.report.applied += 1;
                 continue;
             }
             let lost = StoreError::Unavailable { reason: unknown.lost.to_string(), source: None };
-            let error = outcome::unknown(&one.writes, lost);
-            self.fail(one, error);
+            let error = outcome::unknown(writes, lost);
+            self.fail(one, writes, error);
         }
     }
 
-    fn fail(&mut self, one: Operation, error: Error) {
-        if let Some(write) = one.writes.into_iter().next() {
-            self.report.failures.push(BatchFailure { operation: one.number, document: write.path, error });
+    fn fail(&mut self, one: Operation, writes: &[Write], error: Error) {
+        if let Some(write) = writes.first() {
+            let document = write.path.clone();
+            self.report.failures.push(BatchFailure { operation: one.number, document, error });
         }
     }
+}
+
+/// Each operation with its writes.
+fn with_writes<'a>(
+    operations: &'a [Operation],
+    mut writes: &'a [Write],
+) -> impl Iterator<Item = (Operation, &'a [Write])> {
+    operations.iter().map(move |one| {
+        let (own, rest) = writes.split_at_checked(one.writes).unwrap_or_default();
+        writes = rest;
+        (*one, own)
+    })
 }
 
 async fn commit(store: &dyn Store, writes: Vec<Write>) -> Result<Commit, Error> {

@@ -80,6 +80,21 @@ impl FieldMask {
         projected
     }
 
+    /// The same, without copying whole fields. What it leaves is of no use.
+    pub(super) fn take(&self, fields: &mut Fields) -> Fields {
+        let mut taken = Fields::new();
+        for path in &self.paths {
+            let value = match path.as_slice() {
+                [name] => fields.remove(name),
+                path => value_at(fields, path).cloned(),
+            };
+            if let Some(value) = value {
+                set_at(&mut taken, path, value);
+            }
+        }
+        taken
+    }
+
     /// Refuses names that Firestore does not take.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         let bad = |path: &Vec<String>| {
@@ -251,6 +266,16 @@ impl Write {
     pub fn with_transforms(self, transforms: Vec<Transform>) -> Self {
         Self { transforms, ..self }
     }
+
+    /// The write without its values and transforms.
+    pub(super) fn outline(&self) -> Self {
+        let kind = match self.kind {
+            WriteKind::Delete => WriteKind::Delete,
+            WriteKind::Set { .. } => WriteKind::Set { fields: Fields::new(), mask: None },
+        };
+        let precondition = self.precondition.clone();
+        Self { path: self.path.clone(), kind, precondition, transforms: Vec::new() }
+    }
 }
 
 /// Drops what masks do not mean, and refuses what Firestore would refuse of these writes
@@ -272,7 +297,7 @@ pub(super) fn prepare(writes: Vec<Write>) -> Result<Vec<Write>, StoreError> {
         if let WriteKind::Set { fields, mask } = &mut write.kind {
             if let Some(mask) = mask {
                 mask.check()?;
-                *fields = mask.project(fields);
+                *fields = mask.take(fields);
             }
             check_document(&write.path, fields)?;
         }

@@ -1,5 +1,6 @@
 //! Cloud Firestore, through the client that the `firestore` crate generates.
 
+mod asked;
 mod listen;
 mod query;
 mod status;
@@ -7,7 +8,6 @@ mod structured;
 mod transaction;
 mod wire;
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::slice;
@@ -34,6 +34,7 @@ use super::{
     ResumeToken, Store, StoreError, Target, Transaction, TransactionMode, Value, Write, WriteKind,
 };
 use crate::bytes::DocumentPath;
+use asked::Asked;
 use status::{
     commit_error, commit_may_succeed, deadline_error, read_error, read_may_succeed, read_within_error,
     transaction_error,
@@ -162,13 +163,16 @@ impl FirestoreStore {
         }
     }
 
-    /// Reads documents of one request. Every name is answered exactly once, and no other.
+    /// Reads those documents of one request that stand from `first` on. Every name is answered exactly
+    /// once, and no other.
     async fn read_chunk(
         &self,
-        paths: &[DocumentPath],
+        asked: &Asked<'_>,
+        first: usize,
         mask: Option<&FieldMask>,
         within: Option<&Transaction>,
-    ) -> Result<Vec<(DocumentPath, Option<Document>)>, StoreError> {
+    ) -> Result<Vec<Option<Document>>, StoreError> {
+        let paths = asked.chunk(first);
         let request = BatchGetDocumentsRequest {
             database: self.db.get_database_path().clone(),
             documents: paths.iter().map(|path| self.names.full(path)).collect(),
@@ -194,25 +198,26 @@ impl FirestoreStore {
             .map_err(|status| read_within_error(status, within, self.deadline))?;
 
         let unexpected = |reason: String| StoreError::UnexpectedAnswer { reason };
-        let mut open: HashSet<&DocumentPath> = paths.iter().collect();
-        let mut documents = Vec::with_capacity(paths.len());
+        let mut documents: Vec<Option<Option<Document>>> = vec![None; paths.len()];
         for answer in answers {
-            let (path, document) = match answer {
-                Answer::Found(document) => {
-                    let document = self.names.document(document)?;
-                    (document.path.clone(), Some(document))
-                }
-                Answer::Missing(name) => (self.names.relative(&name)?, None),
+            let (missing, found) = match answer {
+                Answer::Found(document) => (None, Some(self.names.document(document)?)),
+                Answer::Missing(name) => (Some(self.names.relative(&name)?), None),
             };
-            if !open.remove(&path) {
-                return Err(unexpected(format!("{path} was not asked for, or is answered twice")));
+            let path = found.as_ref().map(|document| &document.path).or(missing.as_ref());
+            let place = path.and_then(|path| asked.place(path)).and_then(|place| place.checked_sub(first));
+            match place.and_then(|place| documents.get_mut(place)) {
+                Some(open @ None) => *open = Some(found),
+                _ => {
+                    let path = path.map(ToString::to_string).unwrap_or_default();
+                    return Err(unexpected(format!("{path} was not asked for, or is answered twice")));
+                }
             }
-            documents.push((path, document));
         }
-        match open.into_iter().next() {
-            None => Ok(documents),
-            Some(path) => Err(unexpected(format!("nothing is said about {path}"))),
-        }
+        let answered = documents.into_iter().zip(paths).map(|(document, path)| {
+            document.ok_or_else(|| unexpected(format!("nothing is said about {path}")))
+        });
+        answered.collect()
     }
 
     /// Reads one document with the plain call, which costs less than the streaming one.
@@ -244,8 +249,8 @@ impl FirestoreStore {
                 if status.message().contains(&name) {
                     return Ok(None);
                 }
-                let read = self.read_chunk(slice::from_ref(path), mask, None).await?;
-                Ok(read.into_iter().next().and_then(|(_, document)| document))
+                let read = self.read_chunk(&Asked::new(slice::from_ref(path)), 0, mask, None).await?;
+                Ok(read.into_iter().next().flatten())
             }
             Err(status) => Err(read_error(status, self.deadline)),
         }
@@ -265,17 +270,18 @@ impl FirestoreStore {
         if let ([path], None) = (paths, within) {
             return Ok(vec![self.within(self.read_one(path, mask)).instrument(span).await?]);
         }
-        let mut asked: Vec<DocumentPath> = paths.to_vec();
-        asked.sort_unstable();
-        asked.dedup();
-        let chunks: Vec<_> =
-            asked.chunks(DOCUMENTS_PER_REQUEST).map(|chunk| self.read_chunk(chunk, mask, within)).collect();
-        let call = stream::iter(chunks).buffer_unordered(REQUESTS_AT_ONCE).try_concat();
-        let mut found: HashMap<_, _> = self.within(call).instrument(span).await?.into_iter().collect();
-        if asked.len() == paths.len() {
-            return Ok(paths.iter().map(|path| found.remove(path).flatten()).collect());
+        let asked = Asked::new(paths);
+        let chunks: Vec<_> = (0..asked.paths.len())
+            .step_by(DOCUMENTS_PER_REQUEST)
+            .map(|first| self.read_chunk(&asked, first, mask, within))
+            .collect();
+        let call = stream::iter(chunks).buffered(REQUESTS_AT_ONCE).try_concat();
+        let found = self.within(call).instrument(span).await?;
+        if asked.paths.len() == paths.len() {
+            return Ok(found);
         }
-        Ok(paths.iter().map(|path| found.get(path).cloned().flatten()).collect())
+        let place = |path| asked.place(path).and_then(|place| found.get(place).cloned().flatten());
+        Ok(paths.iter().map(place).collect())
     }
 
     async fn send_commit(
@@ -287,9 +293,11 @@ impl FirestoreStore {
         if writes.is_empty() && within.is_none() {
             return Ok(Commit { commit_time: None, update_times: Vec::new() });
         }
+        // The answer is understood without the values, which move into the request.
+        let outlines: Vec<Write> = writes.iter().map(Write::outline).collect();
         let request = CommitRequest {
             database: self.db.get_database_path().clone(),
-            writes: writes.iter().cloned().map(|write| self.names.write(write)).collect(),
+            writes: writes.into_iter().map(|write| self.names.write(write)).collect(),
             transaction: within.map(|within| within.0.clone()).unwrap_or_default(),
             ..Default::default()
         };
@@ -309,13 +317,13 @@ impl FirestoreStore {
             .await
             .map_err(|status| match within.and_then(|_| transaction_error(&status)) {
                 Some(error) => error,
-                None => commit_error(status, &writes, self.deadline),
+                None => commit_error(status, &outlines, self.deadline),
             })?;
-        if write_results.len() != writes.len() {
-            let reason = format!("{} results for {} writes", write_results.len(), writes.len());
+        if write_results.len() != outlines.len() {
+            let reason = format!("{} results for {} writes", write_results.len(), outlines.len());
             return Err(StoreError::UnexpectedAnswer { reason });
         }
-        let update_times = writes
+        let update_times = outlines
             .iter()
             .zip(write_results)
             .map(|(write, result)| match write.kind {
