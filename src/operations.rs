@@ -1,0 +1,10 @@
+//! Floor 5: work on collections that exist already, document by document.
+
+mod fields;
+mod step;
+
+pub use fields::{
+    CollectionConfig, Collections, Field, FieldPattern, FieldsError, IndexConfig, PatternStep, ScopeRule,
+    SealedPlace, ValueKind,
+};
+pub use step::{Counts, Digest, FailureKind, Outcome, Planned, Step, StepFailure};
