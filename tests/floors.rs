@@ -24,6 +24,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("grpc", &["bytes", "keys", "seal", "message", "grpc"]),
     ("nats", &["bytes", "keys", "seal", "message", "nats"]),
     ("error", &["bytes", "keys", "seal", "store", "query", "error"]),
+    (
+        "operations",
+        &["bytes", "keys", "seal", "store", "query", "repository", "custody", "error", "operations"],
+    ),
 ];
 
 /// Files without a floor: the contents page, what generated code names, and the documentation's code.
