@@ -56,6 +56,7 @@ mod keys;
 mod message;
 #[cfg(feature = "nats")]
 pub mod nats;
+pub mod operations;
 pub mod query;
 mod repository;
 mod seal;

@@ -23,6 +23,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("custody", &["bytes", "keys", "store", "custody"]),
     ("grpc", &["bytes", "keys", "seal", "message", "grpc"]),
     ("nats", &["bytes", "keys", "seal", "message", "nats"]),
+    (
+        "operations",
+        &["bytes", "keys", "seal", "store", "query", "repository", "custody", "error", "operations"],
+    ),
     ("error", &["bytes", "keys", "seal", "store", "query", "error"]),
 ];
 
