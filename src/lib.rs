@@ -38,6 +38,7 @@
 //! * [`DataKey`]s stand in a [`KeyRing`], one for each [`Scope`] (tenant); a [`KeyProvider`] is wherever
 //!   rings come from.
 //! * [`custody`] keeps rings in a vault, wrapped under roots that the customer manages, and changes them.
+//! * [`operations`] is work on collections that exist already: sealing what is stored in the clear, and more.
 //! * [`store`] has Cloud Firestore, memory for tests, and the trait that both implement.
 //!
 //! A sealed value is bound to its [`Location`] and its field, and opens nowhere else. Clear fields are

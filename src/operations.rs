@@ -1,10 +1,15 @@
-//! Floor 5: work on whole collections. It goes on after a crash, and many machines may share it.
+//! Floor 5: work on collections that exist already, document by document.
 
+mod fields;
 mod job;
 mod step;
 
+pub use fields::{
+    CollectionConfig, Collections, Field, FieldPattern, FieldsError, IndexConfig, PatternStep, ScopeRule,
+    SealedPlace, ValueKind,
+};
 pub use job::{
     Budget, CheckpointError, Checkpoints, End, Estimate, Failure, Job, JobError, JobHandle, JobStatus,
     Limits, PartStatus, Prices, Progress, Report, Tally,
 };
-pub use step::{Counts, Outcome, Planned, Step, StepFailure};
+pub use step::{Counts, Digest, FailureKind, Outcome, Planned, Step, StepFailure};

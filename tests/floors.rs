@@ -23,11 +23,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("custody", &["bytes", "keys", "store", "custody"]),
     ("grpc", &["bytes", "keys", "seal", "message", "grpc"]),
     ("nats", &["bytes", "keys", "seal", "message", "nats"]),
+    ("error", &["bytes", "keys", "seal", "store", "query", "error"]),
     (
         "operations",
         &["bytes", "keys", "seal", "store", "query", "repository", "custody", "error", "operations"],
     ),
-    ("error", &["bytes", "keys", "seal", "store", "query", "error"]),
 ];
 
 /// Files without a floor: the contents page, what generated code names, and the documentation's code.

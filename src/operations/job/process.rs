@@ -1,6 +1,6 @@
 //! A page is planned and written: in batches, each document only if it is as it was read.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -10,7 +10,7 @@ use super::report::{Failure, Tally};
 use super::run::{Halt, Run};
 use crate::bytes::DocumentPath;
 use crate::error::Error;
-use crate::operations::step::{Counts, Outcome, Planned};
+use crate::operations::step::{Counts, FailureKind, Outcome, Planned, StepFailure};
 use crate::store::{
     Document, FieldMask, Precondition, StoreError, Time, Write, WriteKind, same, same_fields, value_at,
     write_bytes,
@@ -24,6 +24,8 @@ const AGAIN_AT_ONCE: usize = 20;
 /// A document that is to be written.
 struct Pending {
     write: Write,
+    /// What is committed with it or not at all.
+    also: Vec<Write>,
     counts: Counts,
     read_at: Option<Time>,
     /// How often it was planned.
@@ -38,9 +40,9 @@ struct Done {
 }
 
 impl Done {
-    fn fail(&mut self, document: &DocumentPath, reason: String) {
+    fn fail(&mut self, document: &DocumentPath, kind: FailureKind, reason: String) {
         self.tally.failed += 1;
-        self.failures.push(Failure { document: document.to_string(), field: None, reason });
+        self.failures.push(StepFailure::of(document.clone(), kind, reason).into());
     }
 }
 
@@ -86,21 +88,20 @@ impl Run {
         let mut pending = Vec::new();
         for (outcome, (path, read_at)) in outcomes.into_iter().zip(read) {
             match outcome {
-                Outcome::Unchanged => done.tally.unchanged += 1,
-                Outcome::Done(counts) => {
-                    done.tally.written += 1;
+                Outcome::Unchanged(counts) => {
+                    done.tally.unchanged += 1;
                     done.tally.counts.add(&counts);
-                    self.pace.writes(1).await;
                 }
                 Outcome::Failed(failure) => {
                     done.tally.failed += 1;
                     done.failures.push(failure.into());
                 }
                 Outcome::Write(Planned { write, .. }) if write.path != path => {
-                    done.fail(&path, format!("the step {} writes another document", self.step.name()));
+                    let reason = format!("the step {} writes another document", self.step.name());
+                    done.fail(&path, FailureKind::Other, reason);
                 }
-                Outcome::Write(Planned { write, counts }) => {
-                    pending.push(Pending { write, counts, read_at, attempt });
+                Outcome::Write(Planned { write, also, counts }) => {
+                    pending.push(Pending { write, also, counts, read_at, attempt });
                 }
             }
         }
@@ -110,8 +111,8 @@ impl Run {
     async fn write(&self, pending: Vec<Pending>, done: &mut Done) -> Result<(), Halt> {
         let mut work = VecDeque::from(self.batches(pending, self.limits.batch_documents));
         while let Some(mut batch) = work.pop_front() {
-            self.pace.writes(batch.len()).await;
-            let writes = batch.iter().map(Pending::guarded).collect();
+            self.pace.writes(batch.iter().map(|pending| 1 + pending.also.len()).sum()).await;
+            let writes = batch.iter().flat_map(Pending::guarded).collect();
             let error = match self.store.commit(writes).await {
                 Ok(_) => {
                     for pending in batch {
@@ -129,7 +130,7 @@ impl Run {
                         work.push_front(rest);
                         work.push_front(batch);
                     } else if let Some(pending) = batch.first() {
-                        done.fail(&pending.write.path, error.to_string());
+                        done.fail(&pending.write.path, FailureKind::Limit, error.to_string());
                     }
                 }
                 StoreError::Conflict { .. } | StoreError::NotFound { .. } | StoreError::Aborted { .. } => {
@@ -161,7 +162,8 @@ impl Run {
         let mut same = Vec::new();
         let mut others = HashMap::new();
         for (mut pending, now) in batch.into_iter().zip(times) {
-            if now.is_some_and(|now| now.update_time == pending.read_at) {
+            // Where others stand in the way of what goes along, it is planned anew as well.
+            if pending.also.is_empty() && now.is_some_and(|now| now.update_time == pending.read_at) {
                 pending.attempt = attempt;
                 same.push(pending);
             } else {
@@ -172,10 +174,9 @@ impl Run {
         let (mut changed, mut landed) = (Vec::new(), Vec::new());
         for now in self.read(&paths, None).await?.into_iter().flatten() {
             let Some(pending) = others.remove(&now.path) else { continue };
-            if pending.landed(&now) {
+            if now.update_time != pending.read_at && pending.landed(&now) {
                 done.tally.written += 1;
-                done.tally.counts.add(&pending.counts);
-                landed.push(now);
+                landed.push((now, pending.counts));
             } else {
                 done.tally.conflicts += 1;
                 changed.push(now);
@@ -184,17 +185,12 @@ impl Run {
         // Those that are gone are left.
         done.tally.vanished += others.len() as u64;
         let mut again = self.plan(changed, attempt, done).await?;
-        // Others may have changed what was written; if not, that it needs nothing has been counted.
-        let mut since = Done::default();
-        again.extend(self.plan(landed, attempt, &mut since).await?);
-        since.tally.unchanged = 0;
-        done.tally.add(&since.tally);
-        done.failures.extend(since.failures);
+        again.extend(self.plan_again(landed, attempt, done).await?);
 
         let given_up = |pending: &Pending| pending.attempt > ATTEMPTS;
         for pending in same.iter().chain(&again).filter(|pending| given_up(pending)) {
             let reason = format!("it was changed or held by others {ATTEMPTS} times; run the job again");
-            done.fail(&pending.write.path, reason);
+            done.fail(&pending.write.path, FailureKind::Other, reason);
         }
         same.retain(|pending| !given_up(pending));
         let again = again.into_iter().filter(|pending| !given_up(pending)).collect();
@@ -204,6 +200,29 @@ impl Run {
         let mut batches = self.batches(same, whole.max(1));
         batches.extend(self.batches(again, few));
         Ok(batches)
+    }
+
+    /// Plans what was written and its answer lost, for others may have changed it since. If not, it counts as
+    /// what was written, and not as unchanged too.
+    async fn plan_again(
+        &self,
+        landed: Vec<(Document, Counts)>,
+        attempt: u32,
+        done: &mut Done,
+    ) -> Result<Vec<Pending>, Halt> {
+        let mut since = Done::default();
+        let mut counts = HashMap::with_capacity(landed.len());
+        let mut documents = Vec::with_capacity(landed.len());
+        for (document, count) in landed {
+            counts.insert(document.path.clone(), count);
+            documents.push(document);
+        }
+        let again = self.plan(documents, attempt, &mut since).await?;
+        again.iter().for_each(|pending| drop(counts.remove(&pending.write.path)));
+        counts.values().for_each(|count| done.tally.counts.add(count));
+        done.tally.failed += since.tally.failed;
+        done.failures.extend(since.failures);
+        Ok(again)
     }
 
     async fn read(
@@ -217,22 +236,28 @@ impl Run {
         self.patiently(|| async { Ok(self.store.read(paths, mask).await?) }).await
     }
 
-    /// Commits under the limits.
+    /// Commits under the limits. No document stands in one twice.
     fn batches(&self, pending: Vec<Pending>, documents: usize) -> Vec<Vec<Pending>> {
         let most = self.pace.batch(documents.min(self.limits.batch_documents));
         let mut batches: Vec<Vec<Pending>> = Vec::new();
-        let mut bytes = 0;
+        let (mut bytes, mut writes) = (0, 0);
+        let mut named = HashSet::new();
         for pending in pending {
-            let size = write_bytes(&pending.write);
-            match batches.last_mut() {
-                Some(batch) if batch.len() < most && bytes + size <= self.limits.batch_bytes => {
-                    batch.push(pending);
-                    bytes += size;
-                }
-                _ => {
-                    batches.push(vec![pending]);
-                    bytes = size;
-                }
+            let all = || std::iter::once(&pending.write).chain(&pending.also);
+            let size: usize = all().map(write_bytes).sum();
+            let fits = bytes + size <= self.limits.batch_bytes
+                && writes + all().count() <= most
+                && !all().any(|write| named.contains(&write.path));
+            if !fits || batches.is_empty() {
+                batches.push(Vec::new());
+                (bytes, writes) = (0, 0);
+                named.clear();
+            }
+            bytes += size;
+            writes += all().count();
+            named.extend(all().map(|write| write.path.clone()));
+            if let Some(batch) = batches.last_mut() {
+                batch.push(pending);
             }
         }
         batches
@@ -240,9 +265,10 @@ impl Run {
 }
 
 impl Pending {
-    fn guarded(&self) -> Write {
+    fn guarded(&self) -> impl Iterator<Item = Write> {
         let unchanged = self.read_at.map_or(Precondition::Exists(true), Precondition::UpdatedAt);
-        self.write.clone().with_precondition(unchanged)
+        let write = self.write.clone().with_precondition(unchanged);
+        std::iter::once(write).chain(self.also.iter().cloned())
     }
 
     /// Whether the document holds what was to be written.

@@ -55,6 +55,8 @@ pub struct Failure {
     /// The field, if it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// What is wrong, for a program: the name of a [`FailureKind`](crate::operations::FailureKind).
+    pub kind: String,
     /// What is wrong, and what to do. Holds no value.
     pub reason: String,
 }
@@ -64,6 +66,7 @@ impl From<StepFailure> for Failure {
         Self {
             document: failure.document.to_string(),
             field: failure.field.map(|field| field.to_string()),
+            kind: format!("{:?}", failure.kind),
             reason: failure.reason,
         }
     }

@@ -1,5 +1,8 @@
 //! What an attribute says about an index.
 
+use super::range::Buckets;
+use super::scalar::NotIndexable;
+
 /// One step that makes values equal before they are compared. Each is frozen by its name in the format:
 /// what it does to a text never changes, and neither does the Unicode version behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,6 +75,17 @@ pub enum Range {
         /// The width of a bucket in seconds, at least 1.
         step: u64,
     },
+}
+
+impl Range {
+    /// Refuses bounds that contradict each other, and more than 2^40 steps.
+    ///
+    /// # Errors
+    /// [`NotIndexable::Bounds`].
+    pub(crate) fn check(&self) -> Result<(), NotIndexable> {
+        let Buckets { min, max, step, .. } = Buckets::of(self)?;
+        if max.abs_diff(min) / step >= 1 << 40 { Err(NotIndexable::Bounds) } else { Ok(()) }
+    }
 }
 
 /// One index of one field.
