@@ -65,3 +65,6 @@ struct FluentCalls;
 
 #[doc = include_str!("../docs/guide/firestore-indexes.md")]
 struct FirestoreIndexes;
+
+#[doc = include_str!("../docs/guide/document-seal.md")]
+struct DocumentSeal;

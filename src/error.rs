@@ -83,6 +83,14 @@ pub enum Error {
         /// The document.
         document: DocumentPath,
     },
+    /// A field changed that the document seal covers, and a repository without keys cannot make the seal anew.
+    #[error("{document} was not written: its document seal covers {field}; write it with a key")]
+    Covered {
+        /// The document.
+        document: DocumentPath,
+        /// The field's stored name.
+        field: String,
+    },
     /// Plaintext that was not opened stands in another sealed place than it was read from.
     #[error("{document} was not written: plaintext moved from one sealed place to another; open it first")]
     PlaintextMoved {

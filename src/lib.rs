@@ -96,14 +96,14 @@ pub use repository::{
     Access, AskedWith, Batch, BatchFailure, BatchReport, Change, Checkpoint, ClearField, FieldAt, Forgotten,
     IndexFailure, IndexState, List, NotACheckpoint, Number, Numeric, OverStore, Overfetch, Page,
     PlaceInOrder, Projected, Query, QueryPage, QueryPlan, QueryStream, Reindex, Reindexed, Repository,
-    SealedRepository, Select, Stored, Transaction, Watch, WatchEvent, snapshot, transaction,
+    RevisionFloor, SealedRepository, Select, Stored, Transaction, Watch, WatchEvent, snapshot, transaction,
 };
 pub use seal::json::to_json;
 pub use seal::{
-    Cause, Closed, Companion, CompoundInfo, Document, Draft, FieldFailure, FieldInfo, Index, IndexInfo,
-    IndexKind, Leakage, LeakageError, Normalizer, NotAskable, NotIndexable, NotSealed, OpenError, Part,
-    Partial, PlaintextWindow, Range, RawBytes, Reveal, Scalar, SealError, Sealable, Sealed, Visit, Walk,
-    missing, scalar,
+    AdoptionWindow, Cause, Closed, Companion, CompoundInfo, Document, Draft, FieldFailure, FieldInfo, Index,
+    IndexInfo, IndexKind, Leakage, LeakageError, Normalizer, NotAskable, NotIndexable, NotSealed, OpenError,
+    Part, Partial, PlaintextWindow, Range, RawBytes, Reveal, Scalar, SealError, SealInfo, Sealable, Sealed,
+    Unauthentic, Visit, Walk, missing, scalar,
 };
 /// What holds passphrases, PINs and tokens: wiped on drop, never shown.
 #[cfg(any(feature = "age", feature = "pkcs11", feature = "vault"))]

@@ -4,6 +4,8 @@ mod batch;
 mod carry;
 mod change;
 mod collection;
+mod document_seal;
+mod floor;
 mod forget;
 mod guarded;
 mod keyed;
@@ -23,6 +25,7 @@ mod write;
 
 pub use batch::{Batch, BatchFailure, BatchReport};
 pub use change::{Change, ClearField, FieldAt, Numeric};
+pub use floor::RevisionFloor;
 pub use forget::Forgotten;
 pub use keyed::Repository;
 pub use keyless::SealedRepository;

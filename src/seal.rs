@@ -2,6 +2,7 @@
 
 mod closed;
 mod containers;
+mod document_seal;
 mod error;
 pub(crate) mod index;
 pub(crate) mod json;
@@ -17,7 +18,9 @@ mod walk;
 mod window;
 
 pub use closed::Closed;
-pub use error::{Cause, FieldFailure, OpenError, SealError};
+pub use document_seal::SealInfo;
+pub(crate) use document_seal::{DocumentSeal, Message};
+pub use error::{Cause, FieldFailure, OpenError, SealError, Unauthentic};
 pub use index::{
     CompoundInfo, Index, IndexInfo, IndexKind, Leakage, LeakageError, Normalizer, NotAskable, NotIndexable,
     Part, Range, Scalar, scalar,
@@ -37,4 +40,4 @@ pub(crate) use sealed::Slot;
 pub use sealed::{NotSealed, Sealed};
 pub(crate) use untyped::seal_values;
 pub use walk::{Draft, Visit, Walk};
-pub use window::PlaintextWindow;
+pub use window::{AdoptionWindow, PlaintextWindow};

@@ -1,5 +1,6 @@
 //! Floor 3: documents in a database. Knows paths and values, never keys.
 
+pub(crate) mod canonical;
 mod check;
 mod document;
 mod firestore;
@@ -16,7 +17,7 @@ pub use document::{
     Commit, Document, FieldMask, Fields, ListPage, ListRequest, Precondition, Time, Value, ValueType, Write,
     WriteKind,
 };
-pub(crate) use document::{document_bytes, same, same_fields, set_at, value_at, write_bytes};
+pub(crate) use document::{document_bytes, merged, same, same_fields, set_at, value_at, write_bytes};
 pub use firestore::FirestoreStore;
 pub use limits::{
     LimitError, MAX_COLLECTIONS, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_FIELD_NAME_BYTES, MAX_NAME_BYTES,

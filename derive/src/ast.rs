@@ -72,6 +72,8 @@ pub struct Field<'a> {
     /// The type, with `Self` written out.
     pub ty: Type,
     pub kind: Kind,
+    /// Whether the document seal leaves it out.
+    pub unbound: Option<Path>,
     pub serde: serde::Field,
     pub names: Names,
     pub step: Step,
@@ -349,6 +351,7 @@ fn read_field<'a>(
         member,
         binding: Ident::new(&format!("__field{index}"), Span::mixed_site()),
         ty: whole.replaced_in(&original.ty),
+        unbound: attrs.unbound.clone(),
         kind: kind(attrs, errors),
         serde,
         names,
@@ -359,7 +362,7 @@ fn read_field<'a>(
 /// One meaning per field; where several are given the most guarded one is kept for the stub.
 fn kind(attrs: attr::Field, errors: &mut Errors) -> Kind {
     match attrs {
-        attr::Field { sensitive: Some(sensitive), id, nested } => {
+        attr::Field { sensitive: Some(sensitive), id, nested, .. } => {
             if let Some(id) = id {
                 errors.at(
                     id,

@@ -21,6 +21,8 @@ pub struct Container {
     pub collection: Option<LitStr>,
     /// The clear field that says whose keys seal the document.
     pub scope: Option<Ident>,
+    /// Whether a seal over the whole document is made and verified.
+    pub authenticated: Option<Path>,
     /// The companion's name, where it is not `Sealed` and the type's own.
     pub sealed: Option<Ident>,
     /// What the companion derives besides.
@@ -40,6 +42,8 @@ pub struct Container {
 pub struct Field {
     pub id: Option<Path>,
     pub nested: Option<Path>,
+    /// Whether the document seal leaves it out.
+    pub unbound: Option<Path>,
     pub sensitive: Option<Sensitive>,
 }
 
@@ -55,6 +59,7 @@ impl Container {
     pub fn read(attrs: &[Attribute], errors: &mut Errors) -> Self {
         let mut collection = None;
         let mut scope = None;
+        let mut authenticated = None;
         let mut sealed = None;
         let mut derives = None;
         let mut debug = None;
@@ -75,6 +80,8 @@ impl Container {
                         if let Some(name) = value::<Ident>(&meta, &symbol::SCOPE, errors)? {
                             once(&mut scope, name, path, errors);
                         }
+                    } else if path.is_ident(symbol::AUTHENTICATED.name) {
+                        once(&mut authenticated, path.clone(), path, errors);
                     } else if path.is_ident(symbol::SEALED.name) {
                         if let Some(name) = value::<Ident>(&meta, &symbol::SEALED, errors)? {
                             once(&mut sealed, name, path, errors);
@@ -108,6 +115,7 @@ impl Container {
         Self {
             collection,
             scope,
+            authenticated,
             sealed,
             derives: derives.unwrap_or_default(),
             debug,
@@ -132,6 +140,8 @@ impl Field {
                         once(&mut field.id, path.clone(), path, errors);
                     } else if path.is_ident(symbol::NESTED.name) {
                         once(&mut field.nested, path.clone(), path, errors);
+                    } else if path.is_ident(symbol::UNBOUND.name) {
+                        once(&mut field.unbound, path.clone(), path, errors);
                     } else if symbol::has(symbol::CONTAINER, path) {
                         misplaced(&meta, "belongs on the struct or enum itself", errors)?;
                     } else if symbol::has(symbol::SENSITIVE, path) {

@@ -25,6 +25,7 @@ use crate::errors::Errors;
 /// | `#[sealable(..)]` | |
 /// |---|---|
 /// | `collection = "customers"` | makes the type a document; it needs an id |
+/// | `authenticated` | a seal over the whole document, made with each write and verified with each reading |
 /// | `sealed = Name` | the companion's name |
 /// | `derive(PartialEq, ..)` | what the companion derives besides `Serialize`, `Deserialize`, `Clone` and `Debug` |
 /// | `debug` | writes `Debug` for the plain type, with sensitive fields as `[sensitive]` |
@@ -39,6 +40,7 @@ use crate::errors::Errors;
 /// | (nothing) | stored as it is |
 /// | `#[sealable(id)]` | the document's id, a clear text |
 /// | `#[sealable(nested)]` | the type is `Sealable` itself, or an `Option`, `Vec`, `Box` or map of one |
+/// | `#[sealable(unbound)]` | stored as it is, and left out of the document seal |
 /// | `#[sensitive]` | sealed |
 /// | `#[sensitive(bytes)]` | sealed as the bytes they are: `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, an `Option` of one |
 /// | `#[sensitive(pad = N)]` | the length is hidden up to the next multiple of N bytes |

@@ -11,6 +11,7 @@ pub struct Word {
 
 pub const COLLECTION: Word = Word { name: "collection", usage: "collection = \"customers\"" };
 pub const SCOPE: Word = Word { name: "scope", usage: "scope = tenant_id" };
+pub const AUTHENTICATED: Word = Word { name: "authenticated", usage: "authenticated" };
 pub const SEALED: Word = Word { name: "sealed", usage: "sealed = Name" };
 pub const DERIVE: Word = Word { name: "derive", usage: "derive(PartialEq)" };
 pub const DEBUG: Word = Word { name: "debug", usage: "debug" };
@@ -21,13 +22,15 @@ pub const COMPOUND: Word =
     Word { name: "compound", usage: "compound(name = \"full_name\", fields(first, last))" };
 
 /// `#[sealable(..)]` on a struct or enum.
-pub const CONTAINER: &[Word] = &[COLLECTION, SCOPE, SEALED, DERIVE, DEBUG, ZEROIZE, CRATE, COMPOUND];
+pub const CONTAINER: &[Word] =
+    &[COLLECTION, SCOPE, AUTHENTICATED, SEALED, DERIVE, DEBUG, ZEROIZE, CRATE, COMPOUND];
 
 pub const ID: Word = Word { name: "id", usage: "id" };
 pub const NESTED: Word = Word { name: "nested", usage: "nested" };
+pub const UNBOUND: Word = Word { name: "unbound", usage: "unbound" };
 
 /// `#[sealable(..)]` on a field.
-pub const FIELD: &[Word] = &[ID, NESTED];
+pub const FIELD: &[Word] = &[ID, NESTED, UNBOUND];
 
 pub const BYTES: Word = Word { name: "bytes", usage: "bytes" };
 pub const PAD: Word = Word { name: "pad", usage: "pad = 64" };

@@ -242,7 +242,7 @@ impl AssociatedData {
     }
 }
 
-fn push_document(out: &mut Vec<u8>, location: &Location) {
+pub(crate) fn push_document(out: &mut Vec<u8>, location: &Location) {
     let slashes = location.document().as_str().bytes().filter(|&byte| byte == b'/').count();
     push_length(out, slashes + 1);
     for (position, segment) in location.document().segments().enumerate() {

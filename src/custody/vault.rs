@@ -268,7 +268,8 @@ impl KeyVault {
     /// As [`ring`](KeyProvider::ring).
     pub async fn open_ring(&self, scope: &Scope) -> Result<KeyRing, KeyError> {
         let (ring, mut opened) = self.sealing_ring(scope).await?;
-        let others = ring.manifest.keys.iter().filter(|key| self.opens(key) && key.purpose == Purpose::Data);
+        let others =
+            ring.manifest.keys.iter().filter(|key| self.opens(key, true) && key.purpose == Purpose::Data);
         let keys: Vec<KeyEntry> = others.cloned().collect();
         let secrets: Vec<Secret> = futures::stream::iter(keys)
             .map(|key| {
@@ -376,7 +377,13 @@ impl KeyVault {
         Ok((ring, opened))
     }
 
-    async fn look_up(&self, scope: &Scope, id: &KeyId) -> Result<KeyLookup, Arc<VaultError>> {
+    /// Compromised keys are opened where that was asked for, and `compromised` too.
+    async fn look_up(
+        &self,
+        scope: &Scope,
+        id: &KeyId,
+        compromised: bool,
+    ) -> Result<KeyLookup, Arc<VaultError>> {
         let Some(mut ring) = self.cached_ring(scope, true).await? else { return Ok(KeyLookup::Unknown) };
         if ring.manifest.key(id).is_none() {
             // It may be newer than our manifest: asked again, at most once per pause. What an outage
@@ -389,7 +396,7 @@ impl KeyVault {
         }
         match ring.manifest.key(id) {
             Some(key) if key.purpose != Purpose::Data => Ok(KeyLookup::Unknown),
-            Some(key) if self.opens(key) => match self.key(&ring, key, true).await? {
+            Some(key) if self.opens(key, compromised) => match self.key(&ring, key, true).await? {
                 Secret::Data(key) => Ok(KeyLookup::Found(key)),
                 Secret::Index(_) => Ok(KeyLookup::Unknown),
             },
@@ -403,12 +410,28 @@ impl KeyVault {
         }
     }
 
-    fn opens(&self, key: &KeyEntry) -> bool {
+    fn opens(&self, key: &KeyEntry, compromised: bool) -> bool {
         match key.state {
             KeyState::Primary | KeyState::Active => true,
-            KeyState::Compromised => self.shared.open_compromised,
+            KeyState::Compromised => compromised && self.shared.open_compromised,
             KeyState::Retired | KeyState::Destroyed => false,
         }
+    }
+
+    async fn found(&self, wanted: &[(Scope, KeyId)], compromised: bool) -> Result<Vec<KeyLookup>, KeyError> {
+        let found = futures::stream::iter(wanted.to_vec())
+            .map(|(scope, id)| async move {
+                match self.look_up(&scope, &id, compromised).await {
+                    Err(error) if error.is_of_one_scope() => {
+                        tracing::warn!(%scope, key = %id, %error, "a key is refused");
+                        Ok(KeyLookup::Refused)
+                    }
+                    answer => answer,
+                }
+            })
+            .buffered(OPENED_AT_ONCE)
+            .try_collect();
+        found.await.map_err(|error| key_error(&error))
     }
 
     pub(super) fn edit(self, change: impl FnOnce(&mut Shared)) -> Self {
@@ -441,19 +464,11 @@ impl KeyProvider for KeyVault {
     }
 
     async fn keys(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError> {
-        let found = futures::stream::iter(wanted.to_vec())
-            .map(|(scope, id)| async move {
-                match self.look_up(&scope, &id).await {
-                    Err(error) if error.is_of_one_scope() => {
-                        tracing::warn!(%scope, key = %id, %error, "a key is refused");
-                        Ok(KeyLookup::Refused)
-                    }
-                    answer => answer,
-                }
-            })
-            .buffered(OPENED_AT_ONCE)
-            .try_collect();
-        found.await.map_err(|error| key_error(&error))
+        self.found(wanted, true).await
+    }
+
+    async fn vouching(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError> {
+        self.found(wanted, false).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Data keys, which everything of a scope is sealed with, and index keys, which make its tokens.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use zeroize::Zeroizing;
 
@@ -19,6 +19,8 @@ pub struct DataKey {
     secret: Box<Zeroizing<[u8; 32]>>,
     id: KeyId,
     cipher: Cipher,
+    /// Made when a document seal is first asked for.
+    document_seal: OnceLock<TokenKey>,
 }
 
 impl DataKey {
@@ -48,7 +50,7 @@ impl DataKey {
 
     fn derive(secret: Box<Zeroizing<[u8; 32]>>, labels: &Labels) -> Self {
         let (id, sealing_key) = derive(&secret, labels);
-        Self { secret, id, cipher: Cipher::new(&sealing_key) }
+        Self { secret, id, cipher: Cipher::new(&sealing_key), document_seal: OnceLock::new() }
     }
 
     /// The id that certifies the key.
@@ -71,6 +73,13 @@ impl DataKey {
     /// The key that codes what this one sealed, for digests over a collection.
     pub(crate) fn digest_key(&self) -> TokenKey {
         TokenKey::new(&derive_for(&self.secret, labels::DATA_KEY.salt, &[labels::DIGEST_KEY]))
+    }
+
+    /// What makes and verifies the codes of document seals.
+    pub(crate) fn document_seal(&self) -> &TokenKey {
+        self.document_seal.get_or_init(|| {
+            TokenKey::new(&derive_for(&self.secret, labels::DATA_KEY.salt, &[labels::DOCUMENT_SEAL_KEY]))
+        })
     }
 }
 
@@ -168,6 +177,15 @@ mod tests {
         let mut opened = [0; 4];
         assert!(Cipher::new(&sealing_key).open(&[1; 24], b"", (&sealed, &tag), &mut opened).is_ok());
         assert_eq!(&opened, b"text");
+    }
+
+    #[test]
+    fn the_key_of_document_seals_is_the_documented_hkdf() {
+        let extracted = hmac(b"fireseal v1 data key", &[9; 32]);
+        let key = hmac(&extracted, b"fireseal v1 document seal key\x01");
+        let made = DataKey::from_bytes(&[9; 32]);
+        assert_eq!(made.document_seal().token(b"message"), hmac(&key, b"message"));
+        assert!(made.document_seal().verifies(b"message", &hmac(&key, b"message")));
     }
 
     #[test]

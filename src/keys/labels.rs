@@ -16,6 +16,9 @@ pub(super) const DATA_KEY: Labels =
 /// The key that codes what a data key sealed, for digests over a collection.
 pub(super) const DIGEST_KEY: &[u8] = b"fireseal v1 digest key";
 
+/// What the key of document seals is expanded from, beside a data key's sealing key.
+pub(super) const DOCUMENT_SEAL_KEY: &[u8] = b"fireseal v1 document seal key";
+
 /// A message key, whose sealing key is XChaCha20-Poly1305's. Other labels than a data key's, so that
 /// even the same 32 bytes open nothing of the other kind.
 pub(super) const MESSAGE_KEY: Labels = Labels {

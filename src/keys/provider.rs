@@ -46,6 +46,15 @@ pub trait KeyProvider: Send + Sync {
     /// # Errors
     /// [`KeyError::Unavailable`] where the key service is down.
     async fn keys(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError>;
+
+    /// The same of the keys of document seals. Only a key that is primary or active vouches for what it
+    /// sealed: a provider that was told to open with compromised keys does not find one here.
+    ///
+    /// # Errors
+    /// As [`keys`](Self::keys).
+    async fn vouching(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError> {
+        self.keys(wanted).await
+    }
 }
 
 #[async_trait]
@@ -56,6 +65,10 @@ impl<P: KeyProvider + ?Sized> KeyProvider for Arc<P> {
 
     async fn keys(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError> {
         (**self).keys(wanted).await
+    }
+
+    async fn vouching(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError> {
+        (**self).vouching(wanted).await
     }
 }
 

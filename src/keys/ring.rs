@@ -132,6 +132,12 @@ impl KeyRing {
         }
     }
 
+    /// The key with this id if it vouches for what it sealed: a key that is known as compromised does not, even
+    /// where the ring opens with it.
+    fn vouching_key(&self, id: &KeyId) -> KeyLookup {
+        self.0.closed.get(id).cloned().unwrap_or_else(|| self.key(id))
+    }
+
     /// The index key that makes tokens; `None` for a ring without one.
     #[must_use]
     pub fn index(&self) -> Option<&IndexKey> {
@@ -159,7 +165,11 @@ impl KeyProvider for KeyRing {
     }
 
     async fn keys(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError> {
-        Ok(wanted.iter().map(|(scope, id)| look_up(Some(self), scope, id)).collect())
+        Ok(wanted.iter().map(|(scope, id)| look_up(Some(self), scope, id, KeyRing::key)).collect())
+    }
+
+    async fn vouching(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError> {
+        Ok(wanted.iter().map(|(scope, id)| look_up(Some(self), scope, id, KeyRing::vouching_key)).collect())
     }
 }
 
@@ -181,13 +191,25 @@ impl KeyProvider for KeyRings {
     }
 
     async fn keys(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError> {
-        Ok(wanted.iter().map(|(scope, id)| look_up(self.0.get(scope), scope, id)).collect())
+        let find = |(scope, id): &(Scope, KeyId)| look_up(self.0.get(scope), scope, id, KeyRing::key);
+        Ok(wanted.iter().map(find).collect())
+    }
+
+    async fn vouching(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError> {
+        let find =
+            |(scope, id): &(Scope, KeyId)| look_up(self.0.get(scope), scope, id, KeyRing::vouching_key);
+        Ok(wanted.iter().map(find).collect())
     }
 }
 
-fn look_up(ring: Option<&KeyRing>, scope: &Scope, id: &KeyId) -> KeyLookup {
+fn look_up(
+    ring: Option<&KeyRing>,
+    scope: &Scope,
+    id: &KeyId,
+    find: fn(&KeyRing, &KeyId) -> KeyLookup,
+) -> KeyLookup {
     match ring {
-        Some(ring) if ring.scope() == scope => ring.key(id),
+        Some(ring) if ring.scope() == scope => find(ring, id),
         _ => KeyLookup::Unknown,
     }
 }

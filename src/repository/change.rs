@@ -9,6 +9,7 @@ use self::edit::{Edit, names_of};
 use super::collection::decode_companion;
 use super::guarded::{Guarded, write_guarded};
 use super::keyed::Repository;
+use super::opener::COVERED;
 use super::seal_map::{self, Tokens, entry_path};
 use crate::error::Error;
 use crate::keys::KeyError;
@@ -193,12 +194,18 @@ impl<'a, T: Document + Send + Sync + 'static> Change<'a, T> {
             let write = Write::merge(path.clone(), fields, FieldMask::new(mask));
             Ok(write.with_transforms(edit.transforms.clone()))
         };
-        if !indexes.open && scope.is_none() && !entries.names.iter().any(|name| indexes.is_unique(name)) {
+        if T::SEAL.is_none()
+            && !indexes.open
+            && scope.is_none()
+            && !entries.names.iter().any(|name| indexes.is_unique(name))
+        {
             return collection.commit(vec![make(None)?.with_precondition(self.precondition)]).await;
         }
+        let opener = self.repository.opener();
         let how = Guarded {
             location: &location,
             ring: ring.as_ref(),
+            opener: Some(&opener),
             asked: Some(self.precondition),
             after: &tokens.unique,
             changes: &|name| entries.changes(indexes, name),
@@ -327,6 +334,12 @@ impl<T: Document + Queryable + Send + Sync + 'static> Change<'_, T> {
         kind: impl FnOnce(&Clear<T, F::Value>) -> Result<TransformKind, QueryError>,
     ) -> Self {
         let field = field(fields::<T>()).into_clear();
+        if let Some(seal) = T::SEAL
+            && !field.at().path().first().is_some_and(|name| seal.unbound.contains(&name.as_str()))
+        {
+            self.wrong = Some(QueryError::NotChanged { field: field_path(field.at()), reason: COVERED });
+            return self;
+        }
         let reason = "it is read under an old name too, which the database would leave as it is; read and \
                       save it with `modify`";
         let kind = taken(&field, field.at().paths().len() == 1, reason).and_then(|()| kind(&field));

@@ -181,6 +181,15 @@ impl<T: Document> Collection<T> {
         }
     }
 
+    /// Where a whole document stands: under the scope that it names, or else the repository's.
+    pub(super) fn location_of(&self, document: &RawDocument) -> Result<Location, Error> {
+        if T::SCOPE_FIELD.is_none() {
+            return Ok(self.location_at(document.path.clone(), None)?);
+        }
+        let companion = decode_companion::<T>(document)?;
+        Ok(self.location_at(document.path.clone(), T::sealed_scope(&companion))?)
+    }
+
     /// The companion of a document that was read, with the location that was asked for.
     pub(super) fn companion(&self, document: RawDocument) -> Result<Stored<T::Sealed>, Error> {
         let sealed = decode_companion::<T>(&document)?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::collection::Collection;
+use super::opener::Opener;
 use super::unique::{Claims, held, reconcile};
 use crate::bytes::{DocumentPath, Location};
 use crate::error::Error;
@@ -18,6 +19,8 @@ pub(super) struct Guarded<'a> {
     pub(super) location: &'a Location,
     /// For the reservations; without one none is made.
     pub(super) ring: Option<&'a KeyRing>,
+    /// Makes the document seal of a type that has one; `None` where that was done, or nothing is written.
+    pub(super) opener: Option<&'a Opener>,
     /// What must hold by the caller's own word.
     pub(super) asked: Option<Precondition>,
     /// The unique values that the document holds afterwards, of those that change.
@@ -50,7 +53,11 @@ pub(super) async fn write_guarded<T: Document>(
         let guard = unchanged(read.as_ref());
         let before = read.as_ref().map(|read| held(read, how.changes)).unwrap_or_default();
         let reservations = reconcile(collection.store(), how.location, how.ring, &before, how.after).await?;
-        let mut writes = vec![make(read.as_ref())?.with_precondition(guard)];
+        let mut write = make(read.as_ref())?;
+        if let Some(opener) = how.opener {
+            write = opener.resealed(collection, read.as_ref(), write).await?;
+        }
+        let mut writes = vec![write.with_precondition(guard)];
         writes.extend(reservations);
         match collection.commit(writes).await {
             Err(error) if error.is_conflict() && attempt < ATTEMPTS => {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use futures::FutureExt;
 
 use super::collection::Collection;
+use super::document_seal::Demands;
+use super::floor::RevisionFloor;
 use super::list::List;
 use super::opener::Opener;
 use super::stored::Stored;
@@ -12,7 +14,7 @@ use crate::bytes::{LocationError, Scope};
 use crate::error::Error;
 use crate::keys::KeyProvider;
 use crate::query::Queryable;
-use crate::seal::{Document, Partial, PlaintextWindow};
+use crate::seal::{AdoptionWindow, Document, OpenError, Partial, PlaintextWindow, Unauthentic};
 use crate::store::Store;
 
 /// The documents of one type in one collection: writes seal every sensitive field, reads open them.
@@ -23,6 +25,7 @@ pub struct Repository<T> {
     pub(super) collection: Collection<T>,
     pub(super) keys: Arc<dyn KeyProvider>,
     pub(super) window: Option<Arc<PlaintextWindow>>,
+    pub(super) demands: Demands,
 }
 
 impl<T> Clone for Repository<T> {
@@ -31,6 +34,7 @@ impl<T> Clone for Repository<T> {
             collection: self.collection.clone(),
             keys: Arc::clone(&self.keys),
             window: self.window.clone(),
+            demands: self.demands.clone(),
         }
     }
 }
@@ -45,7 +49,8 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
     where
         T: Queryable,
     {
-        Self { collection: Collection::new(Arc::new(store)), keys: Arc::new(keys), window: None }
+        let (collection, demands) = (Collection::new(Arc::new(store)), Demands::default());
+        Self { collection, keys: Arc::new(keys), window: None, demands }
     }
 
     /// The collection below a document, such as `tenants/acme`.
@@ -78,6 +83,21 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         Self { window: Some(window), ..self }
     }
 
+    /// Accepts documents without a document seal while the window is open, for a collection of an
+    /// authenticated type that was written without. See what that costs: [`AdoptionWindow`].
+    #[must_use]
+    pub fn dangerously_accept_unsealed(mut self, window: Arc<AdoptionWindow>) -> Self {
+        self.demands.adoption = Some(window);
+        self
+    }
+
+    /// Refuses documents of an authenticated type whose revision is below what the caller knows.
+    #[must_use]
+    pub fn with_floor(mut self, floor: Arc<RevisionFloor>) -> Self {
+        self.demands.floor = Some(floor);
+        self
+    }
+
     /// Reads and opens one document; `None` where there is none.
     ///
     /// # Errors
@@ -96,6 +116,24 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         Ok(opened.into_iter().next())
     }
 
+    /// Reads and opens one document of an authenticated type that has had this revision before; `None` where
+    /// there is none, for nothing tells a deletion from an attack.
+    ///
+    /// # Errors
+    /// [`Error::Open`] of a document with an earlier revision; as [`get`](Self::get) otherwise.
+    pub async fn get_at_least(&self, id: &str, revision: u64) -> Result<Option<Stored<T>>, Error> {
+        let floor = revision;
+        let stored = self.get_stored(id).await?;
+        if let Some(stored) = &stored {
+            let revision = stored.revision().unwrap_or_default();
+            if revision < floor {
+                let (location, cause) = (stored.location().clone(), Unauthentic::Older { revision, floor });
+                return Err(Error::Open(OpenError::Document { location, cause }));
+            }
+        }
+        Ok(stored)
+    }
+
     /// Reads and opens documents, in the order asked for; `None` for each that is not there.
     ///
     /// # Errors
@@ -109,18 +147,32 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         Ok(present.into_iter().map(|present| if present { opened.next() } else { None }).collect())
     }
 
-    /// Reads one document and opens what opens; a field that does not is kept byte for byte.
+    /// Reads one document and opens what opens; a field that does not is kept byte for byte. One of an
+    /// authenticated type is verified as a whole all the same.
     ///
     /// # Errors
-    /// The database or the keys cannot be had.
+    /// The database or the keys cannot be had; [`Error::Open`] of an authenticated document that does not
+    /// verify.
     pub async fn get_partial(&self, id: &str) -> Result<Option<Stored<Partial<T>>>, Error> {
         match self.collection.read(&[id]).await?.pop().flatten() {
             None => Ok(None),
-            Some(sealed) => Ok(Some(sealed.open_partial(&*self.keys).await?)),
+            Some(sealed) => Ok(Some(self.opener().open_partial::<T>(sealed).await?)),
         }
     }
 
-    /// Whether the document exists.
+    /// As [`get_partial`](Self::get_partial), without verifying a document of an authenticated type: whoever
+    /// writes the database may have changed anything in it that is not sealed by itself. It cannot be saved.
+    ///
+    /// # Errors
+    /// The database or the keys cannot be had.
+    pub async fn get_partial_unverified(&self, id: &str) -> Result<Option<Stored<Partial<T>>>, Error> {
+        match self.collection.read(&[id]).await?.pop().flatten() {
+            None => Ok(None),
+            Some(sealed) => Ok(Some(sealed.open_partial_unverified(&*self.keys).await?)),
+        }
+    }
+
+    /// Whether the document exists; nothing of it is verified.
     ///
     /// # Errors
     /// The database cannot be reached.
@@ -139,6 +191,7 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
     }
 
     pub(super) fn opener(&self) -> Opener {
-        Opener { keys: Arc::clone(&self.keys), window: self.window.clone() }
+        let (keys, demands) = (Arc::clone(&self.keys), self.demands.clone());
+        Opener { keys, window: self.window.clone(), demands }
     }
 }

@@ -6,10 +6,12 @@ use futures::FutureExt;
 
 use super::carry::{carry, same_slots, sealed_anew};
 use super::collection::{Collection, decode_companion};
+use super::document_seal::{self, contains};
 use super::guarded::{Guarded, deleted, unchanged, write_guarded};
 use super::list::List;
+use super::opener::Opener;
 use super::outcome;
-use super::seal_map::{self, Tokens};
+use super::seal_map::{self, SEAL, Tokens};
 use super::stored::Stored;
 use super::unique::{Claims, held};
 use super::write::is_known;
@@ -19,7 +21,8 @@ use crate::keys::KeyRing;
 use crate::query::Queryable;
 use crate::seal::Document;
 use crate::store::{
-    Document as RawDocument, Fields, Precondition, Store, StoreError, Write, same, same_fields, value_at,
+    Document as RawDocument, Fields, Precondition, Store, StoreError, Write, WriteKind, same, same_fields,
+    value_at,
 };
 
 /// The documents of one type in one collection, without any key.
@@ -108,7 +111,8 @@ impl<T: Document + 'static> SealedRepository<T> {
     ///
     /// # Errors
     /// A conflict if the document has changed or gone, or was saved in a batch or a transaction since it was
-    /// read; a clear value that Firestore does not keep; [`Error::SealedChanged`] if a sealed field is not as it was read.
+    /// read; a clear value that Firestore does not keep; [`Error::SealedChanged`] if a sealed field is not as it
+    /// was read; [`Error::Covered`] if a field is not that the document seal covers.
     pub async fn save(&self, stored: &mut Stored<T::Sealed>) -> Result<(), Error> {
         let mut read = decode_companion::<T>(stored.document())?;
         let mut sealed = T::Sealed::clone(stored);
@@ -145,6 +149,7 @@ impl<T: Document + 'static> SealedRepository<T> {
         let how = Guarded {
             location: &location,
             ring: None,
+            opener: None,
             asked,
             after: &Claims::new(),
             changes: &|_| true,
@@ -155,13 +160,20 @@ impl<T: Document + 'static> SealedRepository<T> {
     }
 }
 
+/// What a save with keys has, and one without has not.
+pub(super) struct Keyed<'a> {
+    pub(super) tokens: Tokens,
+    pub(super) ring: &'a KeyRing,
+    pub(super) opener: &'a Opener,
+}
+
 /// Puts what changed into the document that `stored` was read from, its index tokens too. Without a key
 /// they stay as they are.
 pub(super) async fn save<T: Document, V>(
     collection: &Collection<T>,
     stored: &mut Stored<V>,
     mut sealed: T::Sealed,
-    keyed: Option<(Tokens, &KeyRing)>,
+    keyed: Option<Keyed<'_>>,
 ) -> Result<(), Error> {
     let location = stored.location().clone();
     let path = location.document();
@@ -174,7 +186,8 @@ pub(super) async fn save<T: Document, V>(
     is_known_state(collection, read).await?;
     let anew = !sealed_anew::<T>(Some(read), &mut sealed)?.is_empty();
     let mut fields = carry::<T>(collection, read, sealed)?;
-    if !anew && !same_fields(&fields, &read.fields) {
+    let seals = T::SEAL.is_some() && keyed.is_some();
+    if !anew && (seals || !same_fields(&fields, &read.fields)) {
         outcome::mark(&mut fields)?;
     }
     let unchanged = unchanged(Some(read));
@@ -182,23 +195,31 @@ pub(super) async fn save<T: Document, V>(
     let update_time = match keyed {
         None => {
             let same = |path: &[String]| same_at(&read.fields, &fields, path);
+            if let Some(field) = T::SEAL.and_then(|_| covered_change(&read.fields, &fields)) {
+                return Err(Error::Covered { document: path.clone(), field });
+            }
             if let Some(index) = indexes.compound(&|path| !same(path)) {
                 return Err(Error::PartOfIndex { index: index.to_owned(), missing: Vec::new() });
             }
             let write = Write::set(path.clone(), fields.clone()).with_precondition(unchanged);
             collection.commit(vec![write]).await?
         }
-        Some((Tokens { entries, unique, closed }, ring)) => {
+        Some(Keyed { tokens: Tokens { entries, unique, closed }, ring, opener }) => {
             let changes = |name: &str| {
                 !closed.contains(name) && (is_known::<T>(indexes, name) || entries.contains_key(name))
             };
             seal_map::replace(&mut fields, changes, entries.clone());
-            let write = Write::set(path.clone(), fields.clone());
+            let write = opener.resealed(collection, Some(read), Write::set(path.clone(), fields)).await?;
+            fields = match &write.kind {
+                WriteKind::Set { fields, .. } => fields.clone(),
+                WriteKind::Delete => Fields::new(),
+            };
             // A field may have been unique before.
             if indexes.unique || !held(read, changes).is_empty() {
                 let how = Guarded {
                     location: &location,
                     ring: Some(ring),
+                    opener: None,
                     asked: Some(unchanged),
                     after: &unique,
                     changes: &changes,
@@ -230,6 +251,14 @@ async fn is_known_state<T: Document>(collection: &Collection<T>, read: &RawDocum
     }
     let reason = "it was saved in a batch or a transaction since it was read".to_owned();
     Err(StoreError::Conflict { document: read.path.to_string(), reason }.into())
+}
+
+/// A field that is not as the document seal, which cannot be made anew here, has it.
+fn covered_change(read: &Fields, fields: &Fields) -> Option<String> {
+    let unbound = document_seal::unbound(read)?;
+    let names = read.keys().chain(fields.keys());
+    let mut covered = names.filter(|name| *name != SEAL && !contains(&unbound, name));
+    covered.find(|name| !same_at(read, fields, std::slice::from_ref(*name))).cloned()
 }
 
 fn same_at(one: &Fields, another: &Fields, path: &[String]) -> bool {

@@ -8,7 +8,8 @@ use futures::stream::{self, BoxStream, StreamExt, try_unfold};
 
 use super::guarded::{ATTEMPTS, pause, unchanged};
 use super::keyed::Repository;
-use super::seal_map::{self, Tokens, entry_epoch, entry_path};
+use super::outcome;
+use super::seal_map::{self, Tokens, entry_epoch, entry_path, mark_path};
 use super::unique::{held, reconcile, unreserved};
 use super::write::{is_known, tokens};
 use crate::bytes::{DocumentPath, KeyId, Location};
@@ -366,11 +367,18 @@ impl<T: Document + Send + Sync + 'static> Reindex<T> {
             let same = unique.filter_map(|name| Some((name, tokens.entries.get(name)?)));
             let entries: BTreeMap<String, Value> =
                 new.iter().chain(same).map(|(name, entry)| (name.clone(), entry.clone())).collect();
-            let mask = entries.keys().chain(&plan.goes).map(|name| entry_path(name)).collect();
+            let mut mask: Vec<_> = entries.keys().chain(&plan.goes).map(|name| entry_path(name)).collect();
             let mut fields = Fields::new();
             seal_map::add_entries(&mut fields, entries);
-            let write = Write::merge(document.path.clone(), fields, FieldMask::new(mask))
-                .with_precondition(unchanged(Some(&document)));
+            if T::SEAL.is_some() {
+                // Another pass would make the same seal.
+                outcome::mark(&mut fields)?;
+                mask.push(mark_path());
+            }
+            let write = Write::merge(document.path.clone(), fields, FieldMask::new(mask));
+            let opener = self.repository.opener();
+            let write = opener.resealed(collection, Some(&document), write).await?;
+            let write = write.with_precondition(unchanged(Some(&document)));
             let writes = std::iter::once(write).chain(reservations).collect();
             match collection.commit(writes).await {
                 Err(error) if attempt < ATTEMPTS && (error.is_conflict() || error.is_not_found()) => {}

@@ -1,4 +1,5 @@
-//! What stands in a document's `_seal`: the tokens of its indexes, and the mark of its last transform.
+//! What stands in a document's `_seal`: the tokens of its indexes, the mark of its last transform, and its
+//! document seal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,7 @@ use crate::store::{Fields, Value, ValueType};
 pub(crate) const SEAL: &str = "_seal";
 const INDEXES: &str = "idx";
 const MARK: &str = "write";
+const DOCUMENT: &str = "doc";
 
 const KEY: &str = "key";
 const EQUALITY: &str = "eq";
@@ -201,6 +203,33 @@ pub(super) fn entries_path() -> Vec<String> {
 /// The path of the mark.
 pub(super) fn mark_path() -> Vec<String> {
     vec![SEAL.to_owned(), MARK.to_owned()]
+}
+
+/// The path of the document seal.
+pub(super) fn document_seal_path() -> Vec<String> {
+    vec![SEAL.to_owned(), DOCUMENT.to_owned()]
+}
+
+/// All that stands in `_seal`.
+pub(super) fn whole(fields: &Fields) -> Option<&Fields> {
+    map(fields.get(SEAL)?)
+}
+
+/// The document seal, whatever it is.
+pub(super) fn document_seal_value(fields: &Fields) -> Option<&Value> {
+    whole(fields)?.get(DOCUMENT)
+}
+
+/// The document seal, if it is a map.
+pub(super) fn document_seal(fields: &Fields) -> Option<&Fields> {
+    map(document_seal_value(fields)?)
+}
+
+/// Whether the document seal covers what stands under a name in `_seal`: not itself, not the mark, and no
+/// empty map that deleted entries have left.
+pub(super) fn is_upkeep(seal: &Fields, name: &str) -> bool {
+    let is_empty = || seal.get(INDEXES).and_then(map).is_some_and(Fields::is_empty);
+    name != DOCUMENT && name != MARK && !(name == INDEXES && is_empty())
 }
 
 /// Adds a mark by which a write is known again.

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
+use super::document_seal::{self, Demands};
+use super::opener::{look_up, vouching};
 use crate::bytes::Location;
 use crate::keys::KeyProvider;
-use crate::seal::{Companion, OpenError, Partial, key_ids, partial_with, resolve};
+use crate::seal::{Companion, OpenError, Partial, Sealable, key_ids, partial_with, resolve};
 use crate::store::{Document as RawDocument, Time};
 
 /// A value that was read, with its location, its times, and every stored field, also those that the
@@ -50,6 +52,13 @@ impl<T> Stored<T> {
         self.document.update_time
     }
 
+    /// The revision in the document seal: one more with each write. Verified if the document was opened as an
+    /// authenticated type; `None` of a document without a seal.
+    #[must_use]
+    pub fn revision(&self) -> Option<u64> {
+        document_seal::revision(&self.document.fields)
+    }
+
     /// The document as it was read, value for value.
     #[must_use]
     pub fn document(&self) -> &RawDocument {
@@ -76,21 +85,48 @@ impl<T> Stored<T> {
 }
 
 impl<S: Companion> Stored<S> {
-    /// Opens every sensitive field, or none: the one way from ciphertext to values.
+    /// Opens every sensitive field, or none: the one way from ciphertext to values. A document of an
+    /// authenticated type is verified as it was read.
     ///
     /// # Errors
-    /// [`OpenError::Fields`] names each field that does not open, and why; [`OpenError::Keys`] if the
-    /// keys cannot be had.
+    /// [`OpenError::Fields`] names each field that does not open, and why; [`OpenError::Document`] of an
+    /// authenticated document that does not verify; [`OpenError::Keys`] if the keys cannot be had.
     pub async fn open<K: KeyProvider + ?Sized>(self, keys: &K) -> Result<S::Open, OpenError> {
+        self.verify(keys).await?;
         self.value.open_at(&self.location, keys).await
     }
 
+    async fn verify<K: KeyProvider + ?Sized>(&self, keys: &K) -> Result<(), OpenError> {
+        let Some(info) = S::Open::SEAL else { return Ok(()) };
+        let (fields, location) = (&self.document.fields, &self.location);
+        let wanted = document_seal::key_id(fields).map(|id| (location.scope().clone(), id));
+        let seals = vouching(keys, wanted.into_iter().collect()).await?;
+        document_seal::verify(&info, fields, location, look_up(&seals, location), &Demands::default())
+            .map(drop)
+            .map_err(|cause| OpenError::Document { location: location.clone(), cause })
+    }
+
     /// Opens what opens. A field that does not is kept byte for byte: see
-    /// [`Repository::save_partial`](super::Repository::save_partial).
+    /// [`Repository::save_partial`](super::Repository::save_partial). A document of an authenticated type is
+    /// verified as a whole all the same.
     ///
     /// # Errors
-    /// [`OpenError::Keys`] if the keys cannot be had; a field that does not open is no error here.
+    /// [`OpenError::Keys`] if the keys cannot be had; [`OpenError::Document`] of an authenticated document that
+    /// does not verify; a field that does not open is no error here.
     pub async fn open_partial<K: KeyProvider + ?Sized>(
+        self,
+        keys: &K,
+    ) -> Result<Stored<Partial<S::Open>>, OpenError> {
+        self.verify(keys).await?;
+        self.open_partial_unverified(keys).await
+    }
+
+    /// As [`open_partial`](Self::open_partial), without verifying a document of an authenticated type: whoever
+    /// writes the database may have changed anything in it that is not sealed by itself. It cannot be saved.
+    ///
+    /// # Errors
+    /// [`OpenError::Keys`] if the keys cannot be had.
+    pub async fn open_partial_unverified<K: KeyProvider + ?Sized>(
         mut self,
         keys: &K,
     ) -> Result<Stored<Partial<S::Open>>, OpenError> {

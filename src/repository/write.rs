@@ -7,7 +7,7 @@ use super::change::Change;
 use super::collection::{decode_companion, known_names};
 use super::guarded::{ATTEMPTS, Guarded, deleted, pause, write_guarded};
 use super::keyed::Repository;
-use super::keyless::save;
+use super::keyless::{Keyed, save};
 use super::outcome;
 use super::seal_map::{self, Tokens, entry_path, mark_path};
 use super::stored::Stored;
@@ -41,7 +41,7 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
             outcome::mark(&mut fields)?;
         }
         seal_map::add_entries(&mut fields, std::mem::take(&mut tokens.entries));
-        let write = Write::set(path, fields);
+        let write = self.opener().resealed(&self.collection, None, Write::set(path, fields)).await?;
         if tokens.unique.is_empty() {
             let write = write.with_precondition(Precondition::Exists(false));
             return self.collection.commit(vec![write]).await;
@@ -49,6 +49,7 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         let how = Guarded {
             location: &location,
             ring: Some(&ring),
+            opener: None,
             asked: Some(Precondition::Exists(false)),
             after: &tokens.unique,
             changes: &|_| true,
@@ -139,7 +140,8 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         let ring = self.keys.ring(location.scope()).await?;
         let sealed = stored.seal(&location, &ring).map_err(|source| unsealed(&location, source))?;
         let tokens = tokens::<T>(&location, &ring, |walk| stored.index(walk))?;
-        save::<T, _>(&self.collection, stored, sealed, Some((tokens, &ring))).await
+        let keyed = Keyed { tokens, ring: &ring, opener: &self.opener() };
+        save::<T, _>(&self.collection, stored, sealed, Some(keyed)).await
     }
 
     /// Writes back what was opened in part: open fields are sealed anew, closed ones go back byte for
@@ -153,7 +155,8 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         let sealed =
             T::seal_partial(stored, &location, &ring).map_err(|source| unsealed(&location, source))?;
         let tokens = tokens::<T>(&location, &ring, |walk| T::index_partial(stored, walk))?;
-        save::<T, _>(&self.collection, stored, sealed, Some((tokens, &ring))).await
+        let keyed = Keyed { tokens, ring: &ring, opener: &self.opener() };
+        save::<T, _>(&self.collection, stored, sealed, Some(keyed)).await
     }
 
     /// Reads a document, changes it, and writes it back, losing neither unknown fields nor what
@@ -212,6 +215,7 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         let how = Guarded {
             location: &location,
             ring: ring.as_ref(),
+            opener: None,
             asked,
             after: &Claims::new(),
             changes: &|_| true,
@@ -226,7 +230,7 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         let path = location.document();
         let anew = !anew.is_empty();
         let indexes = self.collection.indexes();
-        if !T::FLATTENED && !indexes.unique && !indexes.open {
+        if !T::FLATTENED && !indexes.unique && !indexes.open && T::SEAL.is_none() {
             let write = self.known(path, None, &sealed, &tokens, anew)?;
             return self.collection.commit(vec![Write { precondition: asked, ..write }]).await;
         }
@@ -250,9 +254,11 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
             }
             read => self.known(path, read, &sealed, &tokens, anew),
         };
+        let opener = self.opener();
         let how = Guarded {
             location: &location,
             ring: Some(&ring),
+            opener: Some(&opener),
             asked,
             after: &tokens.unique,
             changes: &|name| self.is_known(name),

@@ -71,6 +71,47 @@ pub enum OpenError {
         /// Every field that does not open, in the order of the struct.
         failures: Vec<FieldFailure>,
     },
+    /// The document as a whole is not one that was sealed here (`#[sealable(authenticated)]`).
+    #[error("{location} does not open: {cause}")]
+    Document {
+        /// Where the document was read.
+        location: Location,
+        /// What is wrong with it.
+        cause: Unauthentic,
+    },
+}
+
+/// Why a document is refused as a whole, although its fields may open. This is for the operator's log: tell a
+/// remote caller only that the document does not open.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unauthentic {
+    /// It has no document seal.
+    #[error("it has no document seal")]
+    Unsealed,
+    /// Its document seal is not of a known form.
+    #[error("its document seal is malformed")]
+    Malformed,
+    /// The key of its document seal is none that vouches for anything.
+    #[error("its document seal: {0}")]
+    Key(Cause),
+    /// A field or an index token was changed, added or removed since it was sealed, or it was sealed elsewhere.
+    #[error("it is not as it was sealed")]
+    Changed,
+    /// A field that the type covers was left out of the document seal.
+    #[error("its document seal leaves out {field}, which is not `unbound` in this program")]
+    Uncovered {
+        /// The field's stored name.
+        field: String,
+    },
+    /// It is older than the caller knows it to be.
+    #[error("its revision is {revision}, and it has had {floor} before")]
+    Older {
+        /// The revision that was read; 0 without a document seal.
+        revision: u64,
+        /// The revision that it has at least.
+        floor: u64,
+    },
 }
 
 /// A field that does not open, and why.

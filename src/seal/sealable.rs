@@ -7,6 +7,7 @@ use std::future::Future;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::document_seal::SealInfo;
 use super::error::{FieldFailure, OpenError, SealError};
 use super::index::Index;
 use super::reveal::Reveal;
@@ -40,6 +41,9 @@ pub trait Sealable: Sized {
 
     /// Whether a field, or something in it, has a blind index.
     const INDEXED: bool = false;
+
+    /// What a document seal covers; `None` unless the type asks for one (`#[sealable(authenticated)]`).
+    const SEAL: Option<SealInfo> = None;
 
     /// Encodes each sensitive field; nothing is sealed yet.
     ///

@@ -147,8 +147,19 @@ pub(crate) fn set_at(fields: &mut Fields, path: &[String], value: Value) {
     }
 }
 
+/// What a masked write makes of a document's fields.
+pub(crate) fn merged(mut old: Fields, new: &Fields, mask: &FieldMask) -> Fields {
+    for path in mask.paths() {
+        match value_at(new, path) {
+            Some(value) => set_at(&mut old, path, value.clone()),
+            None => remove_at(&mut old, path),
+        }
+    }
+    old
+}
+
 /// Removes the value under these names, if it is there; its parents stay.
-pub(super) fn remove_at(fields: &mut Fields, path: &[String]) {
+fn remove_at(fields: &mut Fields, path: &[String]) {
     match path {
         [] => {}
         [last] => {

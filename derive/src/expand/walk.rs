@@ -58,6 +58,7 @@ pub fn implementation(context: &Context<'_>) -> TokenStream {
     });
 
     let index = index::walk(context);
+    let seal = seal(context);
     let sealed_argument = local("__sealed");
     let partial_argument = local("__partial");
     quote! {
@@ -67,6 +68,8 @@ pub fn implementation(context: &Context<'_>) -> TokenStream {
             type Partial = #partial;
 
             #index
+
+            #seal
 
             fn draft(&self, #walk: &mut #private::Walk<#private::Draft>) -> #drafted {
                 match self { #draft }
@@ -101,6 +104,24 @@ pub fn implementation(context: &Context<'_>) -> TokenStream {
             }
         }
     }
+}
+
+/// What the document seal covers, where there is one.
+fn seal(context: &Context<'_>) -> Option<TokenStream> {
+    let (input, krate) = (context.input, &context.input.krate);
+    input.attrs.authenticated.as_ref()?;
+    let tag = input.serde.tag.as_ref().map(syn::LitStr::value);
+    let stored = input.fields().filter(|field| field.serde.skip.is_none() && field.serde.flatten.is_none());
+    let (unbound, covered): (Vec<_>, Vec<_>) = stored.partition(|field| field.unbound.is_some());
+    let covered = covered.into_iter().flat_map(Field::all_names);
+    let covered = tag.as_deref().into_iter().chain(covered);
+    let unbound = unbound.into_iter().flat_map(Field::all_names);
+    Some(quote! {
+        const SEAL: ::core::option::Option<#krate::SealInfo> = ::core::option::Option::Some(#krate::SealInfo {
+            covered: &[#(#covered),*],
+            unbound: &[#(#unbound),*],
+        });
+    })
 }
 
 /// A pattern, and the block behind it.

@@ -29,6 +29,7 @@ pub fn check(input: &Input<'_>, errors: &mut Errors) {
         }
     }
     check_scope(input, errors);
+    check_seal(input, errors);
     for (_, second) in ids.iter().skip(1) {
         errors.at(second, "a document has one id; keep one `#[sealable(id)]`");
     }
@@ -63,6 +64,42 @@ fn check_scope(input: &Input<'_>, errors: &mut Errors) {
             errors.at(scope, "the scope is stored with the document, so serde must not skip its field");
         }
         Some(_) => {}
+    }
+}
+
+/// What the document seal covers, and what it may leave out.
+fn check_seal(input: &Input<'_>, errors: &mut Errors) {
+    if let Some(authenticated) = &input.attrs.authenticated
+        && input.attrs.collection.is_none()
+    {
+        errors.at(
+            authenticated,
+            "only a document has a document seal; name its collection on the struct: \
+             `#[sealable(collection = \"customers\")]`",
+        );
+    }
+    for field in input.fields() {
+        let Some(unbound) = &field.unbound else { continue };
+        let names_scope =
+            input.attrs.scope.as_ref().is_some_and(|scope| field.member == Member::Named(scope.clone()));
+        let wrong = if input.attrs.authenticated.is_none() {
+            "`unbound` leaves a field out of the document seal, which this type does not have; write \
+             `#[sealable(authenticated)]` on the document's struct, or remove `unbound`"
+        } else if field.sensitive().is_some() || field.is_nested() {
+            "what is sealed is always covered by the document seal; remove `unbound`"
+        } else if matches!(field.kind, Kind::Id(_)) {
+            "the id is always covered by the document seal; remove `unbound`"
+        } else if names_scope {
+            "the field that names the scope is always covered by the document seal; remove `unbound`"
+        } else if field.serde.flatten.is_some() {
+            "the names of a flattened field's values are not known, so it is always covered by the document \
+             seal; remove `unbound`"
+        } else if field.serde.skip.is_some() {
+            "serde skips the field, so it is not stored and nothing covers it; remove `unbound`"
+        } else {
+            continue;
+        };
+        errors.at(unbound, wrong);
     }
 }
 

@@ -126,4 +126,8 @@ impl KeyProvider for GuardedVault {
     async fn keys(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError> {
         self.vault.keys(wanted).await
     }
+
+    async fn vouching(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError> {
+        self.vault.vouching(wanted).await
+    }
 }

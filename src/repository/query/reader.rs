@@ -84,14 +84,16 @@ impl<T: Document + Send + Sync + 'static> Reader for Opened<T> {
             documents.into_iter().map(|document| companion(&self.collection, from, document)).collect();
         let keys = companions.iter_mut().flatten().flat_map(keys_of::<T>).collect();
         let found = self.opener.find(keys).await?;
+        let seals = self.opener.find_seals::<T>(companions.iter().flatten()).await?;
         let open = |stored: Result<Stored<T::Sealed>, Error>| {
             let stored = stored?;
+            self.opener.verify::<T, _>(&stored, &seals)?;
             let fulfils =
                 check.map(|node| self.opener.check(node, stored.document(), stored.location(), &found));
             if fulfils.transpose()? == Some(false) {
                 return Ok(None);
             }
-            self.opener.open_one::<T>(stored, &found).map(Some)
+            self.opener.open_verified::<T>(stored, &found).map(Some)
         };
         Ok(companions.into_iter().map(open).collect())
     }

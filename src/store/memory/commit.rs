@@ -5,11 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::Content;
 use super::transform::transformed;
 use crate::bytes::DocumentPath;
-use crate::store::document::{remove_at, same_fields, set_at, value_at};
+use crate::store::document::{merged, same_fields, set_at, value_at};
 use crate::store::limits::check_document;
 use crate::store::{
-    Commit, Document, FieldMask, Fields, Precondition, StoreError, Time, TransformKind, Value, ValueType,
-    Write, WriteKind,
+    Commit, Document, Precondition, StoreError, Time, TransformKind, Value, ValueType, Write, WriteKind,
 };
 
 impl Content {
@@ -58,7 +57,7 @@ impl Content {
         fields.values_mut().for_each(as_kept);
         let changed_here = mask.is_some() || !write.transforms.is_empty();
         if let Some(mask) = mask {
-            fields = merge(old.map(|old| old.fields.clone()).unwrap_or_default(), &fields, &mask);
+            fields = merged(old.map(|old| old.fields.clone()).unwrap_or_default(), &fields, &mask);
         }
         for mut transform in write.transforms {
             operands(&mut transform.kind).iter_mut().for_each(as_kept);
@@ -96,16 +95,6 @@ fn clock() -> u64 {
 
 fn conflict(path: &DocumentPath, reason: &str) -> StoreError {
     StoreError::Conflict { document: path.to_string(), reason: reason.to_owned() }
-}
-
-fn merge(mut old: Fields, new: &Fields, mask: &FieldMask) -> Fields {
-    for path in mask.paths() {
-        match value_at(new, path) {
-            Some(value) => set_at(&mut old, path, value.clone()),
-            None => remove_at(&mut old, path),
-        }
-    }
-    old
 }
 
 pub(super) fn time(micros: u64) -> Time {
