@@ -44,12 +44,33 @@ macro_rules! promises {
     };
 }
 
+#[path = "promises/changed_values.rs"]
+mod changed_values;
+#[path = "promises/confused_places.rs"]
+mod confused_places;
+#[path = "promises/deleted_values.rs"]
+mod deleted_values;
+#[path = "promises/downgraded_values.rs"]
+mod downgraded_values;
 #[path = "promises/moved_values.rs"]
 mod moved_values;
+#[path = "promises/older_states.rs"]
+mod older_states;
 
 promises! {
     moved_values "A sealed value opens at its own place only"
-        [values_are_swapped, elements_and_keys_are_moved, documents_are_copied, scopes_are_exchanged] {}
+        [values_are_swapped, elements_and_keys_are_moved, documents_are_copied, scopes_are_exchanged,
+         realms_are_exchanged, types_are_exchanged] {}
+    confused_places "Places that naive joining, case folding or normalising would confuse are told apart"
+        [joined_names_are_swapped, a_position_is_no_key, joined_paths_are_swapped] {}
+    changed_values "A sealed value with a changed bit, another length or another key id does not open"
+        [every_bit_is_flipped, every_length_is_tried, bytes_are_scrambled, another_key_is_named] {}
+    downgraded_values "Nothing but an envelope of the known version is taken where a sealed value belongs"
+        [plaintext_is_put_there, other_bytes_are_put_there, another_version_is_named] {}
+    deleted_values "A deleted sensitive field is told as missing, unless its type allows absence"
+        [fields_are_deleted] {}
+    older_states "An older state, or a mixture of states, gives nothing but what was sealed at that very place"
+        [states_are_mixed, an_older_state_is_put_back] {}
 }
 
 fn block_on(test: impl Future<Output = ()>) {

@@ -93,6 +93,21 @@ impl Project {
         rest::call(Method::GET, self.url(path)?, None).await
     }
 
+    /// The document at `path` as it was at `time`, in RFC 3339 notation such as its `updateTime` of then: what an
+    /// attacker with access to point-in-time recovery reads, and could put back.
+    ///
+    /// # Errors
+    /// As [`document`](Self::document), and [`Error::Refused`] for what is no time.
+    pub async fn document_at(&self, path: &str, time: &str) -> Result<Option<Value>, Error> {
+        // For its form only. The emulator takes a time in a batch, and not in the address.
+        self.url(path)?;
+        let name = format!("projects/{}/databases/{}/documents/{path}", self.id, self.database);
+        let batch = json!({ "documents": [name], "readTime": time });
+        let answer = rest::call(Method::POST, self.address("v1", ":batchGet")?, Some(&batch)).await?;
+        Ok(answer
+            .and_then(|answers| answers.as_array()?.iter().find_map(|answer| answer.get("found").cloned())))
+    }
+
     /// Writes the document at `path` behind the back of every client, as whoever breaks into the database would:
     /// `fields` replaces all that it held.
     ///

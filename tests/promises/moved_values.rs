@@ -1,9 +1,14 @@
 //! T3: a sealed value that is copied to another place does not open there.
 
-use fireseal::{Cause, DataKey, Error, KeyRing, KeyRings, OpenError, Repository, Scope};
+use fireseal::store::FirestoreStore;
+use fireseal::{
+    Cause, Channel, DataKey, Error, KeyRing, KeyRings, Message, MessageKey, MessageRing, OpenError,
+    Repository, Scope, Sealable,
+};
+use fireseal_emulator::Emulator;
 use serde_json::json;
 
-use crate::attack::{Attack, Customer, PLACES, with};
+use crate::attack::{Attack, Customer, PLACES, bytes, customer, with};
 use crate::promise::Tally;
 
 /// T3: every sealed place of two documents against every other.
@@ -86,5 +91,75 @@ pub async fn scopes_are_exchanged(tally: &Tally) {
             _ => false,
         };
         tally.holds(refused, || format!("another scope's value: {read:?}"));
+    }
+}
+
+/// T3: documents are copied to another project and another database. These are not bound, so that an export can be
+/// restored elsewhere; a realm is.
+pub async fn realms_are_exchanged(tally: &Tally) {
+    let attack = Attack::begin().await;
+    let project = Emulator::shared().await.unwrap().project().unwrap();
+    let places = [("project", project.database("(default)")), ("database", attack.project.database("other"))];
+    let mut opened = Vec::new();
+    for (what, there) in &places {
+        let store = FirestoreStore::new(there.firestore().await.unwrap());
+        let unbound = Repository::<Customer>::new(store.clone(), attack.keys.clone());
+        let staging = unbound.clone().with_realm("staging").unwrap();
+        let production = unbound.clone().with_realm("production").unwrap();
+        there.put("customers/ada", &attack.fields("customers/ada").await).await.unwrap();
+        let read = unbound.get("ada").await;
+        tally.holds(read.as_ref().is_ok_and(|read| *read == Some(customer("ada"))), || {
+            format!("{what}: {read:?}")
+        });
+        opened.push(*what);
+        for (sealing, opening) in [(&unbound, &staging), (&staging, &production), (&staging, &unbound)] {
+            sealing.set(&customer("ada")).await.unwrap();
+            let read = opening.get("ada").await;
+            tally.holds(matches!(read, Err(Error::Open(_))), || format!("another realm's value: {read:?}"));
+        }
+    }
+    tally.note(format!("copied to another {} it opens: only a realm is bound", opened.join(" and ")));
+}
+
+#[derive(Sealable)]
+#[sealable(collection = "customers", debug)]
+struct Numbered {
+    #[sealable(id)]
+    id: String,
+    #[sensitive]
+    ssn: u64,
+}
+
+impl Message for Numbered {
+    const TYPE: &'static str = "test.v1.Numbered";
+}
+
+/// T3: a value at its own place that is of another type, and values of messages in documents. The Rust type is not
+/// bound, so that code can change; what does not fit it is refused.
+pub async fn types_are_exchanged(tally: &Tally) {
+    let attack = Attack::begin().await;
+    let numbered = Repository::<Numbered>::new(attack.store.clone(), attack.keys.clone());
+    let read = numbered.get("ada").await;
+    let refused = |read: &Result<Option<Numbered>, Error>, expected: &dyn Fn(Cause) -> bool| match read {
+        Err(Error::Open(OpenError::Fields { failures, .. })) => {
+            matches!(failures.as_slice(), [failure] if expected(failure.cause))
+        }
+        _ => false,
+    };
+    tally.holds(refused(&read, &|cause| cause == Cause::OtherType), || format!("text as a number: {read:?}"));
+    numbered.set(&Numbered { id: "ada".to_owned(), ssn: 1 }).await.unwrap();
+    let stored = attack.fields("customers/ada").await;
+    // The same 32 bytes as a message key, and a channel that is called as the document is.
+    let ring = MessageRing::new(MessageKey::from_bytes(attack.keys.primary().expose_secret()));
+    let subject = Channel::subject("customers/ada").unwrap().event();
+    let message = Numbered { id: "ada".to_owned(), ssn: 1 }.seal_message(&subject, &ring).unwrap();
+    let sent = message.into_companion().ssn.as_bytes().unwrap().to_vec();
+    let mut named = sent.clone();
+    named[1..33].copy_from_slice(attack.keys.primary().id().as_bytes());
+    for (sent, what) in [(sent, "as it was sent"), (named, "under the data key's id")] {
+        attack.project.put("customers/ada", &with(&stored, "/ssn", bytes(&sent))).await.unwrap();
+        let read = numbered.get("ada").await;
+        let expected = |cause| matches!(cause, Cause::KeyUnknown(_) | Cause::DoesNotOpen);
+        tally.holds(refused(&read, &expected), || format!("a message's value, {what}: {read:?}"));
     }
 }

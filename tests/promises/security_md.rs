@@ -9,20 +9,18 @@ use crate::Row;
 /// A row of SECURITY.md: the files that it links, and the functions that it names after each.
 type Links = BTreeMap<String, BTreeSet<String>>;
 
+/// With `FIRESEAL_BLESS=1` the table is written first.
 pub fn names_every_promise(promises: &[Row]) -> Result<(), String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |file: &str| fs::read_to_string(root.join(file)).map_err(|error| format!("{file}: {error}"));
+    if std::env::var_os("FIRESEAL_BLESS").is_some() {
+        fs::write(root.join("SECURITY.md"), with_table(&read("SECURITY.md")?, promises)).unwrap();
+    }
     let written = rows(&read("SECURITY.md")?);
     let mut wrong = Vec::new();
     for row in promises {
-        let mut expected = Links::new();
-        if !row.tests.is_empty() {
-            let tests = row.tests.iter().map(|(test, _)| (*test).to_owned()).collect();
-            expected.insert(format!("tests/promises/{}.rs", row.name), tests);
-        }
-        for (file, functions) in row.elsewhere {
-            let named = functions.iter().map(|&function| function.to_owned()).collect();
-            expected.insert((*file).to_owned(), named);
+        let expected = expected(row);
+        for (file, _) in row.elsewhere {
             if !read(file)?.contains(&format!("Promise::new(\"{}\")", row.name)) {
                 wrong.push(format!("{file} does not count the promise {}", row.name));
             }
@@ -60,6 +58,27 @@ pub fn names_every_promise(promises: &[Row]) -> Result<(), String> {
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+}
+
+fn expected(row: &Row) -> Links {
+    let mut links = Links::new();
+    if !row.tests.is_empty() {
+        let tests = row.tests.iter().map(|(test, _)| (*test).to_owned()).collect();
+        links.insert(format!("tests/promises/{}.rs", row.name), tests);
+    }
+    for (file, functions) in row.elsewhere {
+        links.insert((*file).to_owned(), functions.iter().map(|&function| function.to_owned()).collect());
+    }
+    links
+}
+
+/// The page with the table that belongs there.
+fn with_table(page: &str, promises: &[Row]) -> String {
+    let head = "| Promise | Tests |\n|---|---|\n";
+    let (before, after) = page.split_once(head).expect("SECURITY.md has the table's head");
+    let rest = after.find("\n\n").map_or("", |end| &after[end + 1..]);
+    let rows = promises.iter().map(|row| format!("| {} | {} |\n", row.sentence, shown(&expected(row))));
+    format!("{before}{head}{}{rest}", rows.collect::<String>())
 }
 
 /// The rows of the table under the heading "What is promised".
