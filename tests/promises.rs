@@ -52,10 +52,16 @@ mod confused_places;
 mod deleted_values;
 #[path = "promises/downgraded_values.rs"]
 mod downgraded_values;
+#[path = "promises/index_tokens.rs"]
+mod index_tokens;
 #[path = "promises/moved_values.rs"]
 mod moved_values;
 #[path = "promises/older_states.rs"]
 mod older_states;
+#[path = "promises/padded_lengths.rs"]
+mod padded_lengths;
+#[path = "promises/two_keys.rs"]
+mod two_keys;
 
 promises! {
     moved_values "A sealed value opens at its own place only"
@@ -71,6 +77,12 @@ promises! {
         [fields_are_deleted] {}
     older_states "An older state, or a mixture of states, gives nothing but what was sealed at that very place"
         [states_are_mixed, an_older_state_is_put_back] {}
+    two_keys "A ciphertext opens under one key at most, even one that was made to open under two"
+        [a_ciphertext_for_two_keys, a_wrong_key_under_the_right_id] {}
+    padded_lengths "The stored length of a padded value tells no more than the multiple it is padded to"
+        [all_lengths_from_0_to_200] {}
+    index_tokens "Index tokens of equal values in other fields, collections, tenants and realms are not equal"
+        [equal_values_elsewhere_have_other_tokens, frequencies_are_guessed] {}
 }
 
 fn block_on(test: impl Future<Output = ()>) {
