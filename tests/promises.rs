@@ -12,6 +12,8 @@ use libtest_mimic::{Arguments, Trial};
 
 #[path = "support/attack.rs"]
 mod attack;
+#[path = "support/custody.rs"]
+mod custody;
 #[path = "support/promise.rs"]
 mod promise;
 #[path = "promises/security_md.rs"]
@@ -62,6 +64,8 @@ mod older_states;
 mod padded_lengths;
 #[path = "promises/two_keys.rs"]
 mod two_keys;
+#[path = "promises/wrapped_keys.rs"]
+mod wrapped_keys;
 
 promises! {
     moved_values "A sealed value opens at its own place only"
@@ -79,6 +83,8 @@ promises! {
         [states_are_mixed, an_older_state_is_put_back] {}
     two_keys "A ciphertext opens under one key at most, even one that was made to open under two"
         [a_ciphertext_for_two_keys, a_wrong_key_under_the_right_id] {}
+    wrapped_keys "Whoever writes the stored keys plants none, and has no root called that is not listed"
+        [every_bit_and_length_of_a_wrap, wraps_are_substituted, rings_are_substituted] {}
     padded_lengths "The stored length of a padded value tells no more than the multiple it is padded to"
         [all_lengths_from_0_to_200] {}
     index_tokens "Index tokens of equal values in other fields, collections, tenants and realms are not equal"
