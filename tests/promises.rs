@@ -60,6 +60,8 @@ mod index_tokens;
 mod moved_values;
 #[path = "promises/older_states.rs"]
 mod older_states;
+#[path = "promises/one_public_error.rs"]
+mod one_public_error;
 #[path = "promises/padded_lengths.rs"]
 mod padded_lengths;
 #[path = "promises/two_keys.rs"]
@@ -85,6 +87,8 @@ promises! {
         [a_ciphertext_for_two_keys, a_wrong_key_under_the_right_id] {}
     wrapped_keys "Whoever writes the stored keys plants none, and has no root called that is not listed"
         [every_bit_and_length_of_a_wrap, wraps_are_substituted, rings_are_substituted] {}
+    one_public_error "A remote caller is told the same, byte for byte, whatever it is that does not open"
+        [documents_that_do_not_open, messages_that_do_not_open] {}
     padded_lengths "The stored length of a padded value tells no more than the multiple it is padded to"
         [all_lengths_from_0_to_200] {}
     index_tokens "Index tokens of equal values in other fields, collections, tenants and realms are not equal"
