@@ -6,6 +6,7 @@ pub(crate) mod envelope;
 pub(crate) mod location;
 pub(crate) mod message;
 pub(crate) mod plaintext;
+pub(crate) mod wiped;
 
 pub use envelope::KeyId;
 pub use location::{

@@ -76,6 +76,7 @@ fn what_the_library_names_itself_is_listed() {
         "serde_json",
         "serde_path_to_error",
         "sha2",
+        "subtle",
         "thiserror",
         "tokio",
         "tracing",

@@ -17,9 +17,10 @@ use aws_lc::ChaCha20Poly1305;
 use portable::ChaCha20Poly1305;
 
 use chacha20::{Key, R20, hchacha};
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::envelope::{NONCE_BYTES, TAG_BYTES};
+use super::wiped::wiped;
 
 /// The bytes of a nonce that choose the subkey.
 const PREFIX_BYTES: usize = 16;
@@ -34,6 +35,10 @@ pub(crate) struct TooLong;
 
 /// The cipher under one key, wiped on drop.
 pub(crate) struct Cipher(Box<Zeroizing<[u8; 32]>>);
+
+impl ZeroizeOnDrop for Cipher {}
+
+const _: fn(&Cipher) = |Cipher(key)| wiped(&**key);
 
 impl Cipher {
     pub(crate) fn new(key: &[u8; 32]) -> Self {

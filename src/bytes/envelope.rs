@@ -10,6 +10,9 @@
 //! ```
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use subtle::ConstantTimeEq as _;
 
 /// The only version there is; it fixes the cipher suite, so nothing is negotiated in band.
 pub(crate) const VERSION: u8 = 1;
@@ -29,8 +32,21 @@ const NONCE_OFFSET: usize = 33;
 ///
 /// A key id is derived from the key by HKDF-SHA256 (RFC 5869), so a ciphertext commits to its key:
 /// nobody can make one that opens under two. It is no secret.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Eq, PartialOrd, Ord)]
 pub struct KeyId([u8; 32]);
+
+/// Compares in constant time: an id is no secret, but it certifies one.
+impl PartialEq for KeyId {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Hash for KeyId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 impl KeyId {
     /// The id with these 32 bytes.

@@ -4,7 +4,10 @@ use std::fmt;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
+use subtle::ConstantTimeEq as _;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
+
+use crate::bytes::wiped::wiped;
 
 const SECRET_LABEL: &str = "fireseal-authority-secret-v1";
 const PUBLIC_LABEL: &str = "fireseal-authority-v1";
@@ -15,6 +18,10 @@ pub struct Authority {
     // Boxed, so that moving an authority leaves no copy of the secret behind.
     key: Box<SigningKey>,
 }
+
+impl ZeroizeOnDrop for Authority {}
+
+const _: fn(&Authority) = |Authority { key }| wiped(&**key);
 
 /// The public key of a vault's authority. Every reader has it in its own configuration; it is never
 /// read from the vault.
@@ -148,7 +155,8 @@ fn decode(label: &'static str, text: &str) -> Result<Zeroizing<[u8; 32]>, Author
         *byte = u8::from_str_radix(pair, 16).map_err(|_| AuthorityError::Typo)?;
     }
     // One spelling only: what was read is written again and compared.
-    if encode(label, &bytes).as_str() == line { Ok(bytes) } else { Err(AuthorityError::Typo) }
+    let same = encode(label, &bytes).as_bytes().ct_eq(line.as_bytes());
+    if same.into() { Ok(bytes) } else { Err(AuthorityError::Typo) }
 }
 
 fn push_hex(text: &mut String, bytes: &[u8]) {

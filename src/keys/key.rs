@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::derive::{derive, derive_for, derive_id};
 use super::labels::{self, Labels};
@@ -11,6 +11,7 @@ use super::provider::KeyError;
 use super::token::{PlaceKeys, TokenKey, TokenKeys};
 use crate::bytes::KeyId;
 use crate::bytes::aead::Cipher;
+use crate::bytes::wiped::wiped;
 
 /// A data key: 32 secret bytes, the key id that certifies them, and the sealing key derived from
 /// them (HKDF-SHA256, RFC 5869). Wiped on drop; `Debug` shows the key id only.
@@ -22,6 +23,13 @@ pub struct DataKey {
     /// Made when a document seal is first asked for.
     document_seal: OnceLock<TokenKey>,
 }
+
+impl ZeroizeOnDrop for DataKey {}
+
+const _: fn(&DataKey) = |DataKey { secret, id: _, cipher }| {
+    wiped(&**secret);
+    wiped(cipher);
+};
 
 impl DataKey {
     /// A new key from the operating system's random numbers.
@@ -98,6 +106,11 @@ pub struct IndexKey {
     id: KeyId,
     derived: TokenKeys,
 }
+
+impl ZeroizeOnDrop for IndexKey {}
+
+// `derived` holds a `TokenKey` for each index.
+const _: fn(&IndexKey) = |IndexKey { secret, id: _, derived: _ }| wiped(&**secret);
 
 impl IndexKey {
     /// A new key from the operating system's random numbers.

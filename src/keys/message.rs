@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use zeroize::ZeroizeOnDrop;
 
 use super::key::DataKey;
 use super::labels;
 use super::provider::{KeyError, KeyLookup};
 use super::ring::KeyRing;
+use crate::bytes::wiped::wiped;
 use crate::bytes::{KeyId, Scope};
 
 /// A key that seals messages and nothing else: 32 secret bytes, wiped on drop.
@@ -17,6 +19,10 @@ use crate::bytes::{KeyId, Scope};
 /// bytes open nothing that the other kind sealed.
 #[derive(Debug)]
 pub struct MessageKey(DataKey);
+
+impl ZeroizeOnDrop for MessageKey {}
+
+const _: fn(&MessageKey) = |MessageKey(key)| wiped(key);
 
 impl MessageKey {
     /// A new key from the operating system's random numbers.

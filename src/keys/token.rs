@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::block_api::HmacCore;
+use hmac::digest::block_api::Buffer;
+use hmac::{EagerHash, Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::key::IndexKey;
+use crate::bytes::wiped::wiped;
 
 /// How many places an index key keeps token keys of; beyond that it begins anew.
 const MAX_PLACES: usize = 1_024;
@@ -14,6 +17,10 @@ const MAX_PLACES: usize = 1_024;
 /// HMAC-SHA256 under one derived key, its first two blocks computed. Wiped on drop.
 // Boxed, so that moving it leaves no copy behind.
 pub(crate) struct TokenKey(Box<Hmac<Sha256>>);
+
+// The two parts of an HMAC, and of HKDF, which stands on it.
+const _: fn(&<Sha256 as EagerHash>::Core) = wiped;
+const _: fn(&Buffer<HmacCore<Sha256>>) = wiped;
 
 impl TokenKey {
     pub(super) fn new(key: &[u8; 32]) -> Self {

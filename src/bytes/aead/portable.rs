@@ -5,6 +5,7 @@ use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{ChaCha20Poly1305 as RustCrypto, Nonce, Tag};
 
 use super::{DoesNotOpen, TAG_BYTES, TooLong};
+use crate::bytes::wiped::wiped;
 
 /// ChaCha20-Poly1305 under one key, wiped on drop.
 pub(super) struct ChaCha20Poly1305(RustCrypto);
@@ -42,7 +43,4 @@ impl ChaCha20Poly1305 {
 }
 
 // A lost `zeroize` feature must fail the build.
-const _: () = {
-    const fn wiped<T: zeroize::ZeroizeOnDrop>() {}
-    wiped::<RustCrypto>();
-};
+const _: fn(&RustCrypto) = wiped;

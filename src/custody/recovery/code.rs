@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use zeroize::Zeroizing;
+use subtle::ConstantTimeEq as _;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::crockford;
+use crate::bytes::wiped::wiped;
 
 /// The first characters name the set, the next one the code within it.
 const SET: usize = 3;
@@ -27,8 +29,21 @@ const REMAINDER: u16 = 1;
 /// `Debug` shows the first group only.
 ///
 /// The printed text, dashes included, is the passphrase of a standard age file.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct RecoveryCode(Zeroizing<String>);
+
+impl ZeroizeOnDrop for RecoveryCode {}
+
+const _: fn(&RecoveryCode) = |RecoveryCode(text)| wiped(text);
+
+/// Compares in constant time.
+impl PartialEq for RecoveryCode {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for RecoveryCode {}
 
 /// Why a text is no recovery code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,6 @@
 //! Crockford's base32, as people print and type it.
 
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -60,7 +61,7 @@ pub(super) fn decode(digits: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let byte = |place: usize| (0..8).fold(0, |byte, at| byte << 1 | bit(place * 8 + at));
     let mut bytes = Zeroizing::new(Vec::with_capacity(count));
     bytes.extend((0..count).map(byte));
-    (*encode(&bytes) == digits).then_some(bytes)
+    bool::from(encode(&bytes).ct_eq(digits)).then_some(bytes)
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
-use zeroize::Zeroizing;
+use subtle::ConstantTimeEq as _;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::crockford;
+use crate::bytes::wiped::wiped;
 
 const LABEL: &str = "fireseal-share-v1";
 const CHECKSUM_LABEL: &[u8] = b"fireseal-share-checksum-v1\0";
@@ -16,13 +18,28 @@ const CHECK_DIGITS: usize = 6;
 
 /// One of n shares of an age identity, k of which make it whole; fewer reveal nothing. Wiped on drop;
 /// `Debug` shows neither the secret nor the checksum.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Share {
     pub(super) set: [u8; SET_DIGITS],
     pub(super) index: u8,
     pub(super) threshold: u8,
     pub(super) secret: Zeroizing<[u8; 32]>,
 }
+
+impl ZeroizeOnDrop for Share {}
+
+const _: fn(&Share) = |Share { set: _, index: _, threshold: _, secret }| wiped(secret);
+
+/// Compares the secrets in constant time.
+impl PartialEq for Share {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { set, index, threshold, secret } = self;
+        let clear = (set, index, threshold) == (&other.set, &other.index, &other.threshold);
+        bool::from(secret.ct_eq(&*other.secret)) && clear
+    }
+}
+
+impl Eq for Share {}
 
 /// Why a text is no share, or shares do not go together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,7 +123,8 @@ impl Share {
         }
         secret.copy_from_slice(&decoded);
         let share = Self { set, index: number(index)?, threshold: number(threshold)?, secret };
-        if share.check_digits() == **digits(check)? { Ok(share) } else { Err(ShareError::Typo) }
+        let same = share.check_digits().ct_eq(&digits(check)?);
+        if same.into() { Ok(share) } else { Err(ShareError::Typo) }
     }
 
     /// The share as one line: label, set, number, how many are needed, secret, checksum.

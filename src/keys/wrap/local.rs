@@ -6,11 +6,12 @@ use std::fmt;
 use std::path::Path;
 
 use async_trait::async_trait;
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::{KeyWrapper, WrapError};
 use crate::bytes::aead::Cipher;
 use crate::bytes::envelope::{NONCE_BYTES, TAG_BYTES};
+use crate::bytes::wiped::wiped;
 use crate::keys::derive::derive;
 use crate::keys::labels;
 
@@ -20,6 +21,10 @@ pub struct LocalRoot {
     name: String,
     cipher: Cipher,
 }
+
+impl ZeroizeOnDrop for LocalRoot {}
+
+const _: fn(&LocalRoot) = |LocalRoot { name: _, cipher }| wiped(cipher);
 
 impl LocalRoot {
     /// The root with these 32 bytes, which must be uniformly random.

@@ -6,9 +6,10 @@ use age::scrypt::{Identity, Recipient};
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::{decrypt, encrypt};
+use crate::bytes::wiped::wiped;
 use crate::keys::wrap::{KeyWrapper, WrapError};
 
 /// scrypt's work factor, as the stock `age` program writes it: N = 2^18, 256 MiB. The `age` crate would
@@ -28,6 +29,10 @@ pub struct AgePassphrase {
     passphrase: SecretString,
     log_n: u8,
 }
+
+impl ZeroizeOnDrop for AgePassphrase {}
+
+const _: fn(&AgePassphrase) = |AgePassphrase { name: _, passphrase, log_n: _ }| wiped(passphrase);
 
 impl AgePassphrase {
     /// The passphrase of the slot with this id, which tells it from other passphrases and is no secret:
