@@ -15,9 +15,12 @@ use fireseal::{AgeIdentity, DocumentPath, KeyWrapper, Message as _, Repository, 
 
 #[path = "support/custody.rs"]
 mod custody;
+#[path = "support/random.rs"]
+mod random;
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
 
+use random::Random;
 use targets::TARGETS;
 
 /// How many mutations each target takes.
@@ -36,20 +39,6 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         fs::read_dir(corpus(target)).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files.iter().map(|file| fs::read(file).unwrap()).collect()
-}
-
-/// Numbers from a seed, the same in each run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % end.max(1)
-    }
-
-    fn byte(&mut self) -> u8 {
-        u8::try_from(self.below(256)).unwrap()
-    }
 }
 
 /// One to four changes of a kind that decoders stumble over.

@@ -195,7 +195,7 @@ pub(super) async fn save<T: Document, V>(
             seal_map::replace(&mut fields, changes, entries.clone());
             let write = Write::set(path.clone(), fields.clone());
             // A field may have been unique before.
-            if indexes.unique || !held(read, changes).is_empty() {
+            if indexes.unique || !held(read, indexes, changes).is_empty() {
                 let how = Guarded {
                     location: &location,
                     ring: Some(ring),
