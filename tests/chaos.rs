@@ -297,7 +297,7 @@ async fn a_killed_client_leaves_nothing_half_done() {
                     turns.map(|turn| turn.parse::<i64>().unwrap()).min().unwrap()
                 });
                 let Some(read) = direct.entries.get(&id).await.unwrap() else { continue };
-                assert_eq!(read, entry(&format!("group {task}"), &id, read.turn), "a mixture");
+                assert_eq!(read, entry(&workload::group_of(task, number), &id, read.turn), "a mixture");
                 assert!(
                     told.is_none() || read.turn >= least,
                     "{id}: {least} was acknowledged, {} is there",

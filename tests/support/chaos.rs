@@ -47,6 +47,9 @@ impl Rates {
     /// Nothing changes on the way, as under TLS; all else goes wrong.
     pub const ROUGH: Self =
         Self { delay: 400, cut: 40, half_close: 20, swallow: 25, corrupt_data: 0, corrupt_any: 0 };
+    /// Much less of it, for hours.
+    pub const LONG: Self =
+        Self { delay: 20, cut: 4, half_close: 2, swallow: 2, corrupt_data: 0, corrupt_any: 0 };
     /// Cleartext, and somebody changes bits besides.
     pub const CORRUPT: Self =
         Self { delay: 100, cut: 10, half_close: 5, swallow: 5, corrupt_data: 400, corrupt_any: 60 };

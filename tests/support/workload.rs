@@ -62,6 +62,11 @@ pub fn ring() -> KeyRing {
     KeyRing::new(DataKey::from_bytes(&[7; 32])).with_index(IndexKey::from_bytes(&[8; 32]))
 }
 
+/// The group of a task's entry.
+pub fn group_of(task: usize, entry: usize) -> String {
+    format!("group {task}.{}", entry / GROUP)
+}
+
 /// What the sealed fields of an entry say, apart from its clear ones: which turn of it they were sealed in.
 pub fn sealed_turn(entry: &Entry, id: &str) -> Option<i64> {
     let (named, turn) = entry.words.rsplit_once(':')?;
@@ -145,9 +150,13 @@ impl Repositories {
 /// What an entry may be: its turn, or `None` where it is not there.
 type States = BTreeSet<Option<i64>>;
 
+/// How many entries one group has, and so one query finds.
+const GROUP: usize = 20;
+
 /// An entry of a task's own. Where `states` is `None`, nothing is known of it.
 pub struct Own {
     pub id: String,
+    pub group: String,
     issued: i64,
     pub states: Option<States>,
 }
@@ -173,15 +182,12 @@ impl Task {
     ) -> Self {
         let own = (0..entries).map(|entry| Own {
             id: format!("e{number}-{entry}"),
+            group: group_of(number, entry),
             issued: 0,
             states: Some(BTreeSet::from([None])),
         });
         let random = Random(seed.wrapping_mul(1_000).wrapping_add(u64::try_from(number).unwrap()));
         Self { number, through, tally, own: own.collect(), intact: true, random, failing: None }
-    }
-
-    pub fn group(&self) -> String {
-        format!("group {}", self.number)
     }
 
     fn wrong(&self, what: String) {
@@ -223,7 +229,7 @@ impl Task {
         {
             return self.wrong(format!("{} was read with what was never sealed there: {read:?}", own.id));
         }
-        let whole = read.is_none_or(|entry| *entry == self::entry(&self.group(), &own.id, entry.turn));
+        let whole = read.is_none_or(|entry| *entry == self::entry(&own.group, &own.id, entry.turn));
         if !self.intact {
             self.tally.lock().unwrap().clear_changed += u64::from(!whole);
             return;
@@ -254,7 +260,7 @@ impl Task {
 
     fn next_turn(&mut self, at: usize) -> Entry {
         self.own[at].issued += 1;
-        entry(&self.group(), &self.own[at].id, self.own[at].issued)
+        entry(&self.own[at].group, &self.own[at].id, self.own[at].issued)
     }
 
     fn counted<T>(&self, counter: usize, answer: &Result<T, Error>) {
@@ -300,7 +306,7 @@ impl Task {
                     self.check(&self.own[at], read.as_ref());
                 }
             }
-            10..=11 => self.query(&entries, start).await,
+            10..=11 => self.query(&entries, at, start).await,
             12..=13 => {
                 let counter = self.random.below(COUNTERS);
                 let answer = counters.change(&format!("c{counter}")).increment(|c| c.count, 1).run().await;
@@ -312,13 +318,13 @@ impl Task {
         }
     }
 
-    async fn query(&mut self, entries: &Repository<Entry>, start: Instant) {
-        let group = self.group();
+    async fn query(&mut self, entries: &Repository<Entry>, at: usize, start: Instant) {
+        let group = self.own[at].group.clone();
         let answer = entries.query().filter(|entry| entry.group.eq(group.as_str())).all().await;
         let Ok(found) = self.took(start, false, answer) else { return };
         let mut found: BTreeMap<String, Entry> =
             found.into_iter().map(|entry| (entry.id().to_owned(), entry.into_inner())).collect();
-        for own in &self.own {
+        for own in self.own.iter().filter(|own| own.group == group) {
             let read = found.remove(&own.id);
             // Changed tokens hide a document: that is not promised against whoever changes bits.
             if self.intact || read.is_some() {
@@ -383,6 +389,24 @@ impl Task {
         })
         .await;
         let _ = self.took(start, true, answer);
+    }
+
+    /// Creates all entries, many in one commit.
+    pub async fn fill(&mut self, direct: &Repositories) {
+        let batch = Batch::new(&direct.store);
+        let entries = batch.on(&direct.entries);
+        for at in 0..self.own.len() {
+            let next = self.next_turn(at);
+            entries.create(&next).await.unwrap();
+            self.own[at].states = Some(BTreeSet::from([Some(next.turn)]));
+        }
+        let report = batch.finish().await.unwrap();
+        assert!(report.failures.is_empty(), "{:?}", report.failures.first());
+    }
+
+    /// Compares what the database holds, all entries by their ids, with what the task knows.
+    pub fn compare(&self, all: &BTreeMap<String, Entry>) {
+        self.own.iter().for_each(|own| self.check(own, all.get(&own.id)));
     }
 
     /// Compares what the database holds with what the task knows.
