@@ -49,6 +49,8 @@ pub use clock::{Clock, Moment, SystemClock};
 pub use count::count_sealed;
 pub use destroy::Receipt;
 pub use error::VaultError;
+#[doc(hidden)]
+pub use manifest::rewritten as rewritten_manifest;
 pub use manifest::{
     KeyEntry, KeyState, MAX_KEYS, MAX_LIVE_KEYS, MAX_MANIFEST_BYTES, MAX_SLOTS, Manifest, ManifestError,
     Slot, SlotKind,

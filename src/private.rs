@@ -1,4 +1,4 @@
-//! What generated code names. Not part of the public API: it changes without notice.
+//! What generated code, benches and fuzz targets name. Not part of the public API: it changes without notice.
 
 pub use serde;
 pub use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -70,3 +70,35 @@ pub trait NotSealable {
 }
 
 impl<T: ?Sized> NotSealable for Probe<T> {}
+
+/// What reads bytes that others wrote, for `fuzz/`.
+pub mod decoders {
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+
+    use crate::bytes::Format;
+    use crate::bytes::envelope::{HEADER_BYTES, Header};
+    use crate::bytes::plaintext::{self, Plaintext};
+    pub use crate::custody::rewritten_manifest as manifest;
+
+    /// The header of an envelope, read and written again.
+    #[must_use]
+    pub fn envelope(stored: &[u8]) -> Option<Vec<u8>> {
+        let mut header = [0; HEADER_BYTES];
+        Header::decode(stored)?.encode(&mut header);
+        Some(header.to_vec())
+    }
+
+    /// The value that the plaintext of an envelope holds.
+    #[must_use]
+    pub fn plaintext<T: DeserializeOwned>(plaintext: &[u8]) -> Option<T> {
+        plaintext::decode(plaintext).ok()
+    }
+
+    /// The plaintext of an envelope of this value; `None` where the value has none.
+    #[must_use]
+    pub fn to_plaintext<T: Serialize>(value: &T, format: Format) -> Option<Vec<u8>> {
+        let mut plaintext = Plaintext::encode(value, format).ok()?;
+        Some(plaintext.parts_mut().1.to_vec())
+    }
+}

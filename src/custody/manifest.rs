@@ -386,6 +386,13 @@ impl Manifest {
     }
 }
 
+/// The manifest in a body without its signature, checked and written again.
+pub fn rewritten(body: &[u8]) -> Option<Vec<u8>> {
+    let manifest = Manifest::decode(body)?;
+    manifest.check().ok()?;
+    Some(manifest.encode())
+}
+
 /// The SHA-256 of a signed record, which the next manifest names.
 pub(super) fn record_hash(record: &[u8]) -> [u8; 32] {
     Sha256::digest(record).into()

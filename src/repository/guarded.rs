@@ -51,7 +51,8 @@ pub(super) async fn write_guarded<T: Document>(
         }
         // What is released is what was read, so it is written to nothing else, whatever was asked for.
         let guard = unchanged(read.as_ref());
-        let before = read.as_ref().map(|read| held(read, how.changes)).unwrap_or_default();
+        let before =
+            read.as_ref().map(|read| held(read, collection.indexes(), how.changes)).unwrap_or_default();
         let reservations = reconcile(collection.store(), how.location, how.ring, &before, how.after).await?;
         let mut write = make(read.as_ref())?;
         if let Some(opener) = how.opener {

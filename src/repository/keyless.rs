@@ -215,7 +215,7 @@ pub(super) async fn save<T: Document, V>(
                 WriteKind::Delete => Fields::new(),
             };
             // A field may have been unique before.
-            if indexes.unique || !held(read, changes).is_empty() {
+            if indexes.unique || !held(read, indexes, changes).is_empty() {
                 let how = Guarded {
                     location: &location,
                     ring: Some(ring),

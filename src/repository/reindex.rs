@@ -356,7 +356,7 @@ impl<T: Document + Send + Sync + 'static> Reindex<T> {
         let mut attempt = 1;
         loop {
             let Plan { location, ring, tokens, new, .. } = &plan;
-            let before = held(&document, |name| plan.changes(name));
+            let before = held(&document, collection.indexes(), |name| plan.changes(name));
             let reservations =
                 reconcile(collection.store(), location, Some(ring), &before, &tokens.unique).await?;
             if reservations.is_empty() && !plan.changes_any() {

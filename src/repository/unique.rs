@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::seal_map::{self, as_bytes, bytes, reserved};
+use super::seal_map::{self, Indexes, as_bytes, bytes, reserved};
 use crate::bytes::{CollectionPath, DocumentPath, Location};
 use crate::error::Error;
 use crate::keys::{IndexKey, KeyRing};
@@ -29,12 +29,20 @@ const MAC: &str = "mac";
 /// The tokens of unique fields, by the names of their entries.
 pub(super) type Claims = BTreeMap<String, Vec<[u8; 32]>>;
 
-/// What the entries of a document that was read say it holds.
-pub(super) fn held(document: &Document, changes: impl Fn(&str) -> bool) -> Claims {
+/// What the entries of a document that was read say it holds: of those that its type has all, of others as many
+/// as are read at once. More were put there by somebody who writes the database, to have them all read.
+pub(super) fn held(document: &Document, indexes: &Indexes, changes: impl Fn(&str) -> bool) -> Claims {
     let entries = seal_map::entries(&document.fields).into_iter().flatten();
-    let entries = entries.filter(|(name, _)| changes(name));
-    let entries = entries.map(|(name, entry)| (name.clone(), reserved(entry)));
-    entries.filter(|(_, tokens)| !tokens.is_empty()).collect()
+    let entries = entries.filter(|(name, _)| changes(name)).map(|(name, entry)| (name, reserved(entry)));
+    let mut entries: Vec<_> = entries.filter(|(_, tokens)| !tokens.is_empty()).collect();
+    entries.sort_by_key(|(name, _)| (!indexes.is_unique(name), *name));
+    let mut room = READ_AT_ONCE;
+    let fits = entries.into_iter().take_while(|(name, tokens)| {
+        let fits = indexes.is_unique(name) || tokens.len() <= room;
+        room = room.saturating_sub(tokens.len());
+        fits
+    });
+    fits.map(|(name, tokens)| (name.clone(), tokens)).collect()
 }
 
 /// The writes that reserve what a document is to hold, and release what it no longer does. Without a ring

@@ -129,10 +129,11 @@ impl FileRecords {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        // Created anew, which follows no symbolic link.
-        let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&new)?;
-        file.write_all(text)?;
-        file.sync_all()?;
+        if let Err(error) = write_new(&new, text) {
+            // A disk that is full must not stay so because of us.
+            let _ = fs::remove_file(&new);
+            return Err(error);
+        }
         fs::rename(&new, &self.path)?;
         sync_directory(&self.path)
     }
@@ -228,6 +229,13 @@ impl Records for FileRecords {
         let (scope, expected) = (scope.clone(), expected.map(<[u8]>::to_vec));
         self.blocking(move |records| records.replace_now(&scope, expected.as_deref(), change)).await
     }
+}
+
+/// Created anew, which follows no symbolic link.
+fn write_new(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = private(OpenOptions::new().write(true).create_new(true)).open(path)?;
+    file.write_all(text)?;
+    file.sync_all()
 }
 
 fn version(manifest: &str) -> Result<Vec<u8>, RecordsError> {
