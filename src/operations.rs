@@ -1,8 +1,14 @@
 //! Floor 5: work on collections that exist already, document by document.
 
+mod audit;
 mod fields;
 mod step;
 
+pub use audit::{
+    AUDIT_SCHEMA, Audit, AuditProgress, AuditReport, Class, CollectionAudit, FieldAudit, Finding,
+    FindingKind, Hint, IndexAudit, KeyAudit, KeyUse, LookAlike, Place, Places, ReportError, RingAudit,
+    Severity, Standing, UnlistedField, Values,
+};
 pub use fields::{
     CollectionConfig, Collections, Field, FieldPattern, FieldsError, IndexConfig, PatternStep, ScopeRule,
     SealedPlace, ValueKind,

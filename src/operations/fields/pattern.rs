@@ -121,7 +121,9 @@ fn name(text: &str) -> Result<(PatternStep, &str), &'static str> {
                 '\\' => match letters.next() {
                     Some((_, escaped @ ('`' | '\\'))) => name.push(escaped),
                     _ => {
-                        return Err("in backquotes a backslash stands in front of a backquote or a backslash");
+                        return Err(
+                            "in backquotes a backslash stands in front of a backquote or a backslash",
+                        );
                     }
                 },
                 letter => name.push(letter),
