@@ -7,7 +7,7 @@ mod step;
 pub use audit::{
     AUDIT_SCHEMA, Audit, AuditProgress, AuditReport, Class, CollectionAudit, FieldAudit, Finding,
     FindingKind, Hint, IndexAudit, KeyAudit, KeyUse, LookAlike, Place, Places, ReportError, RingAudit,
-    Severity, Standing, UnlistedField, Values,
+    Severity, Standing, TextOptions, UnlistedField, Values,
 };
 pub use fields::{
     CollectionConfig, Collections, Field, FieldPattern, FieldsError, IndexConfig, PatternStep, ScopeRule,

@@ -1,12 +1,15 @@
 //! The audit: what the documents of collections hold, field by field, and under which keys.
 
+mod figures;
 mod findings;
 mod hints;
+mod html;
 mod look;
 mod report;
 mod rings;
 mod scan;
 mod seal_form;
+mod text;
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -19,6 +22,7 @@ pub use report::{
     AUDIT_SCHEMA, AuditReport, Class, CollectionAudit, FieldAudit, Hint, IndexAudit, KeyAudit, KeyUse, Place,
     Places, ReportError, RingAudit, Standing, UnlistedField, Values,
 };
+pub use text::TextOptions;
 
 use look::weight;
 use rings::Rings;

@@ -270,24 +270,27 @@ impl Values {
     /// Everything that stands there.
     #[must_use]
     pub fn all(&self) -> u64 {
-        self.sealed() + self.malformed + self.plaintext
+        self.sealed().saturating_add(self.malformed).saturating_add(self.plaintext)
     }
 
     /// Everything that has the form of an envelope.
     #[must_use]
     pub fn sealed(&self) -> u64 {
-        self.opened + self.unverified + self.unopenable()
+        self.opened.saturating_add(self.unverified).saturating_add(self.unopenable())
     }
 
     /// Envelopes that could not be opened with the keys at hand.
     #[must_use]
     pub fn unopenable(&self) -> u64 {
-        self.does_not_open
-            + self.other_type
-            + self.key_unknown
-            + self.key_retired
-            + self.key_compromised
-            + self.key_destroyed
+        let counts = [
+            self.does_not_open,
+            self.other_type,
+            self.key_unknown,
+            self.key_retired,
+            self.key_compromised,
+            self.key_destroyed,
+        ];
+        counts.into_iter().fold(0, u64::saturating_add)
     }
 
     /// The share of the values that are sealed, 0 to 1; `None` where there are no values.
@@ -334,16 +337,22 @@ impl Values {
     }
 
     fn add(&mut self, other: &Self) {
-        self.opened += other.opened;
-        self.unverified += other.unverified;
-        self.does_not_open += other.does_not_open;
-        self.other_type += other.other_type;
-        self.key_unknown += other.key_unknown;
-        self.key_retired += other.key_retired;
-        self.key_compromised += other.key_compromised;
-        self.key_destroyed += other.key_destroyed;
-        self.malformed += other.malformed;
-        self.plaintext += other.plaintext;
+        // A report may come from a file, with any numbers.
+        let pairs = [
+            (&mut self.opened, other.opened),
+            (&mut self.unverified, other.unverified),
+            (&mut self.does_not_open, other.does_not_open),
+            (&mut self.other_type, other.other_type),
+            (&mut self.key_unknown, other.key_unknown),
+            (&mut self.key_retired, other.key_retired),
+            (&mut self.key_compromised, other.key_compromised),
+            (&mut self.key_destroyed, other.key_destroyed),
+            (&mut self.malformed, other.malformed),
+            (&mut self.plaintext, other.plaintext),
+        ];
+        for (count, more) in pairs {
+            *count = count.saturating_add(more);
+        }
     }
 }
 
@@ -440,7 +449,7 @@ impl AuditReport {
     /// How many documents were read.
     #[must_use]
     pub fn documents(&self) -> u64 {
-        self.collections.iter().map(|collection| collection.documents).sum()
+        self.collections.iter().fold(0, |sum, collection| sum.saturating_add(collection.documents))
     }
 
     /// The values of all fields of all collections.
