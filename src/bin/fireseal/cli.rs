@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::failure::Failure;
 use crate::output::{Output, Told};
-use crate::{completions, indexes, init, inspect, keys, man, recovery, vectors};
+use crate::{completions, indexes, init, inspect, keys, man, migrate, recovery, vectors};
 
 /// Seals fields of Firestore documents, and looks after the keys.
 ///
@@ -55,23 +55,17 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a configuration, an authority, a root, the first key ring and its recovery codes
     Init(init::Init),
-    /// List, rotate, retire and destroy keys
     #[command(subcommand)]
     Keys(keys::Keys),
-    /// Make, prove and use the ways back to the keys
     #[command(subcommand)]
     Recovery(recovery::Recovery),
-    /// Say what a document or a sealed value on standard input is
+    #[command(subcommand)]
+    Migrate(migrate::Migrate),
     Inspect(inspect::Inspect),
-    /// Write the indexes that Firestore needs, as firestore.indexes.json
     Indexes(indexes::Indexes),
-    /// Print the test vectors of the format
     Vectors(vectors::Vectors),
-    /// Print a completion script for a shell
     Completions(completions::Completions),
-    /// Print a man page
     Man(man::Man),
 }
 
@@ -81,6 +75,7 @@ impl Command {
             Self::Init(command) => command.run(options, output).await,
             Self::Keys(command) => command.run(options, output).await,
             Self::Recovery(command) => command.run(options, output).await,
+            Self::Migrate(command) => command.run(options, output).await,
             Self::Inspect(command) => command.run(options, output).await,
             Self::Indexes(command) => command.run(options, output),
             Self::Vectors(command) => command.run(),

@@ -20,25 +20,15 @@ use crate::output::{Output, Told};
 /// List, rotate, retire and destroy keys
 #[derive(Debug, Subcommand)]
 pub enum Keys {
-    /// List the keys of a scope, with their states
     List(list::List),
-    /// Show one key, and how many documents it seals
     Show(list::Show),
-    /// Make the first ring of a scope
     Create(change::Create),
-    /// Make a new primary data key; the old one goes on opening
     Rotate(change::Rotate),
-    /// Begin the rotation of the index key: add one that everyone queries
     RotateIndex(change::RotateIndex),
-    /// Go on with it: make tokens with the new index key
     PromoteIndex(change::PromoteIndex),
-    /// Wrap every key anew: under a new root, without a lost one
     Rewrap(rewrap::Rewrap),
-    /// Retire an active key that seals nothing any more
     Retire(retire::Retire),
-    /// Mark a key that others may have; a new one takes its place
     Compromised(change::Compromised),
-    /// Destroy a key, or all of a scope, and with it what it sealed
     Destroy(destroy::Destroy),
 }
 

@@ -14,6 +14,7 @@ mod init;
 mod inspect;
 mod keys;
 mod man;
+mod migrate;
 mod output;
 mod recovery;
 mod roots;

@@ -51,6 +51,11 @@ impl Output {
         Self { json: options.json, quiet: options.quiet, colour }
     }
 
+    /// Whether standard error shows colours.
+    pub fn colour(&self) -> bool {
+        self.colour
+    }
+
     /// Something to know besides the result.
     pub fn note(&self, text: impl AsRef<str>) {
         if !self.json && !self.quiet {

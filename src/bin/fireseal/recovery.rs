@@ -19,22 +19,14 @@ pub use make::codes_text;
 /// Make, prove and use the ways back to the keys
 #[derive(Debug, Subcommand)]
 pub enum Recovery {
-    /// List the slots: who opens the ring, and when that was proved
     List(list::List),
-    /// Make recovery codes to print, shown once
     Codes(make::Codes),
-    /// Add a backup key that is kept offline
     Backup(make::Backup),
-    /// Split an identity among several people, any few of whom open
     Quorum(make::Quorum),
-    /// Ask for, approve, list and rename trusted devices
     #[command(subcommand)]
     Device(device::Device),
-    /// Prove that a code, a backup key, a device, a quorum or a root opens the ring by itself
     Verify(verify::Verify),
-    /// Get the ring back, under a new root
     Recover(recover::Recover),
-    /// Remove a slot, and make new keys that its holder never saw
     Revoke(list::Revoke),
 }
 

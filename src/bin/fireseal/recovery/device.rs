@@ -17,13 +17,9 @@ use crate::{roots, secret};
 /// Ask for, approve, list and rename trusted devices
 #[derive(Debug, Subcommand)]
 pub enum Device {
-    /// On the device: make an identity and a request
     Request(Request),
-    /// Where the authority is: let a device in
     Approve(Approve),
-    /// List the devices
     List(ListDevices),
-    /// Give a device another name
     Rename(Rename),
 }
 
