@@ -1,10 +1,15 @@
 //! Floor 5: work on collections that exist already, document by document.
 
 mod fields;
+mod migrate;
 mod step;
 
 pub use fields::{
     CollectionConfig, Collections, Field, FieldPattern, FieldsError, IndexConfig, PatternStep, ScopeRule,
     SealedPlace, ValueKind,
+};
+pub use migrate::{
+    Import, LegacyAssociatedData, LegacyContent, LegacyEncoding, LegacyKey, LegacyLayout, ReindexFields,
+    Reseal, Seal, Unseal, Verify,
 };
 pub use step::{Counts, Digest, FailureKind, Outcome, Planned, Step, StepFailure};

@@ -14,7 +14,7 @@ mod outcome;
 mod parallel;
 mod query;
 mod reindex;
-mod seal_map;
+pub(crate) mod seal_map;
 mod stored;
 mod transaction;
 mod unique;
