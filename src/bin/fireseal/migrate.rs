@@ -7,7 +7,9 @@ mod verify;
 mod work;
 
 use clap::{Args, Subcommand};
-use fireseal::operations::{FieldsError, ReindexFields, Reseal as ResealStep, Seal as SealStep, Unseal as UnsealStep};
+use fireseal::operations::{
+    FieldsError, ReindexFields, Reseal as ResealStep, Seal as SealStep, Unseal as UnsealStep,
+};
 
 use crate::ask;
 use crate::cli::Options;

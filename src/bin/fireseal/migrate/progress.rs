@@ -83,7 +83,12 @@ fn draw(bar: &ProgressBar, progress: &Progress) {
     bar.set_position(looked_at(progress));
     bar.set_message(match &progress.waiting {
         Some(reason) => format!("waiting: {reason}"),
-        None => format!("{:.0}/s, {} written, {} failed", rate(progress), progress.done.written, progress.done.failed),
+        None => format!(
+            "{:.0}/s, {} written, {} failed",
+            rate(progress),
+            progress.done.written,
+            progress.done.failed
+        ),
     });
 }
 

@@ -93,8 +93,11 @@ fn values(tally: &Tally) -> String {
         (counts.indexed, "index entries set"),
         (counts.unindexed, "index entries removed"),
     ];
-    let did: Vec<String> =
-        did.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
+    let did: Vec<String> = did
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
     let did = if did.is_empty() { "nothing to do".to_owned() } else { did.join(", ") };
     format!("values      {did}\n")
 }

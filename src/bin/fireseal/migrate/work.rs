@@ -173,7 +173,8 @@ impl Work {
         if let Some(file) = &self.checkpoint_file {
             return Ok(Checkpoints::in_file(file));
         }
-        let path = CollectionPath::parse(&self.checkpoints).map_err(|error| Failure::of(Exit::Usage, &error))?;
+        let path =
+            CollectionPath::parse(&self.checkpoints).map_err(|error| Failure::of(Exit::Usage, &error))?;
         Ok(Checkpoints::in_store(store, path))
     }
 
@@ -197,7 +198,8 @@ impl Work {
 
 /// `0/4`: the first of four.
 fn task(text: &str) -> Result<(u32, u32), String> {
-    let numbers = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+    let numbers =
+        text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
     match numbers {
         Some((index, count)) if index < count => Ok((index, count)),
         _ => Err("give an index from 0 and a count, such as 0/4".to_owned()),
