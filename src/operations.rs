@@ -1,12 +1,17 @@
 //! Floor 5: work on collections that exist already, document by document.
 
 mod fields;
+mod job;
 mod migrate;
 mod step;
 
 pub use fields::{
     CollectionConfig, Collections, Field, FieldPattern, FieldsError, IndexConfig, PatternStep, ScopeRule,
     SealedPlace, ValueKind,
+};
+pub use job::{
+    Budget, CheckpointError, Checkpoints, End, Estimate, Failure, Job, JobError, JobHandle, JobStatus,
+    Limits, PartStatus, Prices, Progress, Report, Tally,
 };
 pub use migrate::{
     Import, LegacyAssociatedData, LegacyContent, LegacyEncoding, LegacyKey, LegacyLayout, ReindexFields,

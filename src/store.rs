@@ -16,7 +16,7 @@ pub use document::{
     Commit, Document, FieldMask, Fields, ListPage, ListRequest, Precondition, Time, Value, ValueType, Write,
     WriteKind,
 };
-pub(crate) use document::{same, same_fields, set_at, value_at, write_bytes};
+pub(crate) use document::{document_bytes, same, same_fields, set_at, value_at, write_bytes};
 pub use firestore::FirestoreStore;
 pub use limits::{
     LimitError, MAX_COLLECTIONS, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_FIELD_NAME_BYTES, MAX_NAME_BYTES,
@@ -104,6 +104,18 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<Value>, StoreError> {
         let _ = (query, over, within);
         Err(StoreError::Unsupported { what: "aggregations" })
+    }
+
+    /// Names that split the documents of a collection or a group into parts of about the same size, in
+    /// their order: at most this many names, and fewer where there are few documents. Those of a
+    /// collection come from its group, and may be few where the group has many collections.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] from a store that has no partitions; else as for
+    /// [`query`](Self::query).
+    async fn partitions(&self, from: &From, count: u32) -> Result<Vec<DocumentPath>, StoreError> {
+        let _ = (from, count);
+        Err(StoreError::Unsupported { what: "partitions" })
     }
 
     /// Runs a query, which is charged, and says how the database ran it.
@@ -216,6 +228,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         within: Option<&Transaction>,
     ) -> Result<Vec<Value>, StoreError> {
         (**self).aggregate(query, over, within).await
+    }
+
+    async fn partitions(&self, from: &From, count: u32) -> Result<Vec<DocumentPath>, StoreError> {
+        (**self).partitions(from, count).await
     }
 
     async fn explain(&self, query: &Query) -> Result<Explanation, StoreError> {

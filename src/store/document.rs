@@ -281,6 +281,13 @@ pub(super) fn prepare(writes: Vec<Write>) -> Result<Vec<Write>, StoreError> {
     Ok(prepared)
 }
 
+/// About how many bytes a document takes in an answer.
+pub(crate) fn document_bytes(document: &Document) -> usize {
+    let fields = document.fields.iter();
+    let values: usize = fields.map(|(name, value)| name.len() + value.encoded_len() + 16).sum();
+    document.path.as_str().len() + 128 + values
+}
+
 /// About how many bytes a write takes in a request, and somewhat fewer than this.
 pub(crate) fn write_bytes(write: &Write) -> usize {
     const FRAME: usize = 256;

@@ -1,6 +1,7 @@
 //! Cloud Firestore, through the client that the `firestore` crate generates.
 
 mod listen;
+mod partition;
 mod query;
 mod status;
 mod structured;
@@ -30,7 +31,7 @@ use tracing::{Instrument, debug, debug_span};
 use super::document::prepare;
 use super::limits::MAX_REQUEST_BYTES;
 use super::{
-    Aggregation, Commit, Document, Explanation, FieldMask, ListPage, ListRequest, ListenEvent, Query,
+    Aggregation, Commit, Document, Explanation, FieldMask, From, ListPage, ListRequest, ListenEvent, Query,
     ResumeToken, Store, StoreError, Target, Transaction, TransactionMode, Value, Write, WriteKind,
 };
 use crate::bytes::DocumentPath;
@@ -422,6 +423,11 @@ impl Store for FirestoreStore {
     ) -> Result<Vec<Value>, StoreError> {
         let span = debug_span!("firestore", operation = "aggregate", aggregations = over.len());
         self.within(self.run_aggregation(query, over, within)).instrument(span).await
+    }
+
+    async fn partitions(&self, from: &From, count: u32) -> Result<Vec<DocumentPath>, StoreError> {
+        let span = debug_span!("firestore", operation = "partitions", count);
+        self.within(self.run_partition(from, count)).instrument(span).await
     }
 
     async fn explain(&self, query: &Query) -> Result<Explanation, StoreError> {
