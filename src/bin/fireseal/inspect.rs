@@ -2,17 +2,23 @@
 
 mod document;
 mod envelope;
+mod open;
+mod rest;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use clap::Args;
+use fireseal::DocumentPath;
 use fireseal::custody::Manifest;
+use fireseal::operations::{FieldPattern, PatternStep};
+use fireseal::store::{Fields, Value as FieldValue, ValueType};
+use firestore::gcloud_sdk::google::firestore::v1::MapValue;
 use serde_json::{Value, json};
 
 use crate::cli::Options;
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::keys::{Of, short};
 use crate::output::{Output, Told, columns};
 
@@ -25,12 +31,26 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// Say what a document or a sealed value on standard input is
 ///
 /// A document is JSON, as Firestore's REST interface gives it or as `fireseal::to_json` writes it. A sealed
-/// value is its bytes, or base64 or hexadecimal digits of them. No key is needed, and no value is printed.
+/// value is its bytes, or base64 or hexadecimal digits of them. No key is needed, and no value is printed,
+/// unless you ask for it.
 #[derive(Debug, Args)]
 pub struct Inspect {
     /// Ask the vault for the states of the keys
     #[arg(long)]
     keys: bool,
+    /// Open what is sealed with the keys of the vault, and say whether it opens at this document, such as
+    /// customers/ada; exit code 3 if something does not
+    #[arg(long, value_name = "DOCUMENT")]
+    open: Option<String>,
+    /// The field of a sealed value by itself, such as address.street
+    #[arg(long, value_name = "FIELD", requires = "open")]
+    field: Option<FieldPattern>,
+    /// The realm, where the configuration does not know the collection
+    #[arg(long, value_name = "REALM", requires = "open")]
+    realm: Option<String>,
+    /// Print the values that open
+    #[arg(long, requires = "open")]
+    show_values: bool,
     #[command(flatten)]
     of: Of,
 }
@@ -63,9 +83,16 @@ impl Inspect {
         if input.len() as u64 > MAX_BYTES {
             return Err(Failure::usage(format!("standard input is longer than {MAX_BYTES} bytes")));
         }
-        let (kind, found) = match document::read(&input)? {
-            Some(found) => ("document", found),
-            None => ("value", vec![envelope::read(&input)?]),
+        let (kind, fields, found) = match document::read(&input)? {
+            Some(fields) => {
+                let found = document::list(&fields);
+                ("document", fields, found)
+            }
+            None => {
+                let (bytes, found) = envelope::read(&input)?;
+                let field = self.field.as_ref().map(ToString::to_string).unwrap_or_default();
+                ("value", self.alone(bytes)?, vec![Found { field, ..found }])
+            }
         };
         let ring = match self.keys {
             true => {
@@ -74,11 +101,65 @@ impl Inspect {
             }
             false => None,
         };
-        Ok(told(kind, &found, ring.as_ref()))
+        let mut told = told(kind, &found, ring.as_ref());
+        if let Some(document) = &self.open {
+            let context = Context::read(options, output)?;
+            let path = DocumentPath::parse(document).map_err(|error| Failure::of(Exit::Usage, &error))?;
+            let config = open::config(&context.config, &path, &found, &self.of.scope, self.realm.as_deref())?;
+            let opened = open::open(&config, context.vault().await?, &path, &fields).await?;
+            self.add(&opened, &mut told);
+        }
+        let (text, value, exit) = told;
+        Ok(Told::new(text, value).exit(exit))
+    }
+
+    /// A document that holds a sealed value by itself, in its field.
+    fn alone(&self, bytes: Vec<u8>) -> Result<Fields, Failure> {
+        let mut value = FieldValue { value_type: Some(ValueType::BytesValue(bytes)) };
+        let Some(field) = &self.field else {
+            if self.open.is_some() {
+                return Err(Failure::usage("a sealed value opens in its field only: name it with --field"));
+            }
+            return Ok(Fields::new());
+        };
+        let mut names = Vec::new();
+        for step in field.steps() {
+            let PatternStep::Key(name) = step else {
+                return Err(Failure::usage("a value from inside an array is opened with its whole document"));
+            };
+            names.push(name.clone());
+        }
+        let root = if names.is_empty() { String::new() } else { names.remove(0) };
+        for name in names.into_iter().rev() {
+            let map = MapValue { fields: [(name, value)].into() };
+            value = FieldValue { value_type: Some(ValueType::MapValue(map)) };
+        }
+        Ok([(root, value)].into())
+    }
+
+    fn add(&self, opened: &[open::Opened], (text, value, exit): &mut (String, Value, Exit)) {
+        let mut values = Vec::new();
+        for open::Opened { pattern, outcome } in opened {
+            let mut one = json!({"field": pattern, "opens": outcome.is_ok()});
+            match outcome {
+                Ok(opened) if self.show_values => {
+                    one["value"] = rest::json(opened);
+                    text.push_str(&format!("{pattern} opens: {}\n", one["value"]));
+                }
+                Ok(_) => text.push_str(&format!("{pattern} opens\n")),
+                Err(reason) => {
+                    *exit = Exit::Found;
+                    one["reason"] = json!(reason);
+                    text.push_str(&format!("{pattern} does not open: {reason}\n"));
+                }
+            }
+            values.push(one);
+        }
+        value["opened"] = json!(values);
     }
 }
 
-fn told(kind: &str, found: &[Found], ring: Option<&Manifest>) -> Told {
+fn told(kind: &str, found: &[Found], ring: Option<&Manifest>) -> (String, Value, Exit) {
     let state = |key: &fireseal::KeyId| {
         let entry = ring?.key(key);
         Some(entry.map_or_else(|| "not in the ring".to_owned(), |entry| entry.state.to_string()))
@@ -113,5 +194,5 @@ fn told(kind: &str, found: &[Found], ring: Option<&Manifest>) -> Told {
         text.push_str(&format!("key {key}: {count}\n"));
     }
     let value: Value = json!({"event": "inspected", "kind": kind, "fields": values, "keys": keys});
-    Told::new(text, value)
+    (text, value, Exit::Done)
 }

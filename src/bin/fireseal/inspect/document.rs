@@ -1,105 +1,102 @@
 //! A document in JSON: as Firestore's REST interface gives it, or plain, with base64 for sealed values.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
-use super::{Found, What, envelope};
+use fireseal::store::{Fields, Value, ValueType};
+use firestore::gcloud_sdk::google::firestore::v1::{ArrayValue, MapValue};
+use serde_json::{Map, Value as Json};
+
+use super::{Found, What, envelope, rest};
 use crate::failure::Failure;
 
-/// The values of a document; `None` where the input is no JSON object.
-pub fn read(input: &[u8]) -> Result<Option<Vec<Found>>, Failure> {
+/// The fields of a document; `None` where the input is no JSON object.
+pub fn read(input: &[u8]) -> Result<Option<Fields>, Failure> {
     let begins = input.iter().find(|byte| !byte.is_ascii_whitespace());
     if begins != Some(&b'{') {
         return Ok(None);
     }
-    let value: Value = serde_json::from_slice(input).map_err(|error| {
-        Failure::usage(format!(
-            "standard input begins as JSON and is none: line {}, column {}",
-            error.line(),
-            error.column()
-        ))
+    let object: Map<String, Json> = serde_json::from_slice(input).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        Failure::usage(format!("standard input begins as JSON and is none: line {line}, column {column}"))
     })?;
-    let Value::Object(object) = value else { return Ok(None) };
-    let mut found = Vec::new();
-    match object.get("fields") {
-        Some(Value::Object(fields)) if is_rest(&object, fields) => rest_map(fields, "", &mut found),
-        _ => plain_map(&object, "", &mut found),
-    }
-    Ok(Some(found))
-}
-
-/// Whether it is a document of the REST interface, and not one of one's own with a field `fields`.
-fn is_rest(object: &Map<String, Value>, fields: &Map<String, Value>) -> bool {
     let known = ["name", "fields", "createTime", "updateTime"];
-    object.keys().all(|key| known.contains(&key.as_str()))
-        && fields.values().all(|value| value.as_object().is_some_and(|value| value.len() == 1))
+    let is_rest = object.keys().all(|key| known.contains(&key.as_str()));
+    let rest = object.get("fields").and_then(Json::as_object).filter(|_| is_rest).and_then(rest::fields);
+    Ok(Some(rest.unwrap_or_else(|| plain_map(&object))))
 }
 
-fn rest_map(fields: &Map<String, Value>, path: &str, found: &mut Vec<Found>) {
-    for (name, value) in fields {
-        if let Some((kind, value)) = value.as_object().and_then(|value| value.iter().next()) {
-            rest_value(kind, value, &join(path, name), found);
-        }
-    }
+fn plain_map(map: &Map<String, Json>) -> Fields {
+    map.iter().map(|(name, value)| (name.clone(), plain(value))).collect()
 }
 
-fn rest_value(kind: &str, value: &Value, path: &str, found: &mut Vec<Found>) {
-    match (kind, value) {
-        ("mapValue", Value::Object(map)) => {
-            if let Some(Value::Object(fields)) = map.get("fields") {
-                rest_map(fields, path, found);
+fn plain(json: &Json) -> Value {
+    let value = match json {
+        Json::Null => ValueType::NullValue(0),
+        Json::Bool(value) => ValueType::BooleanValue(*value),
+        Json::Number(number) => match number.as_i64() {
+            Some(number) => ValueType::IntegerValue(number),
+            None => ValueType::DoubleValue(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        // A text of one's own may well be base64 by chance: only what is an envelope counts.
+        Json::String(text) => match envelope::base64(text) {
+            Some(bytes) if matches!(envelope::of(&bytes), Some(What::Sealed { .. })) => {
+                ValueType::BytesValue(bytes)
             }
+            _ => ValueType::StringValue(text.clone()),
+        },
+        Json::Array(values) => {
+            ValueType::ArrayValue(ArrayValue { values: values.iter().map(plain).collect() })
         }
-        ("arrayValue", Value::Object(array)) => {
-            for (index, value) in
-                array.get("values").and_then(Value::as_array).into_iter().flatten().enumerate()
-            {
-                if let Some((kind, value)) = value.as_object().and_then(|value| value.iter().next()) {
-                    rest_value(kind, value, &format!("{path}[{index}]"), found);
-                }
+        Json::Object(map) => ValueType::MapValue(MapValue { fields: plain_map(map) }),
+    };
+    Value { value_type: Some(value) }
+}
+
+/// Every value of a document, in the order of names.
+pub fn list(fields: &Fields) -> Vec<Found> {
+    let mut found = Vec::new();
+    map(fields, "", &mut found);
+    found
+}
+
+fn map(fields: &Fields, path: &str, found: &mut Vec<Found>) {
+    for (name, value) in fields.iter().collect::<BTreeMap<_, _>>() {
+        one(value, &join(path, name), found);
+    }
+}
+
+fn one(value: &Value, path: &str, found: &mut Vec<Found>) {
+    let clear = |kind: &str| What::Clear(kind.to_owned());
+    let what = match value.value_type.as_ref() {
+        Some(ValueType::MapValue(inner)) if !inner.fields.is_empty() => {
+            return map(&inner.fields, path, found);
+        }
+        Some(ValueType::ArrayValue(array)) if !array.values.is_empty() => {
+            for (index, value) in array.values.iter().enumerate() {
+                one(value, &format!("{path}[{index}]"), found);
             }
+            return;
         }
-        ("bytesValue", Value::String(text)) => push(path, envelope::base64(text), "bytes", found),
-        (kind, _) => push(path, None, kind.strip_suffix("Value").unwrap_or(kind), found),
-    }
-}
-
-fn plain_map(fields: &Map<String, Value>, path: &str, found: &mut Vec<Found>) {
-    for (name, value) in fields {
-        plain_value(value, &join(path, name), found);
-    }
-}
-
-fn plain_value(value: &Value, path: &str, found: &mut Vec<Found>) {
-    match value {
-        Value::Object(map) => plain_map(map, path, found),
-        Value::Array(values) => {
-            for (index, value) in values.iter().enumerate() {
-                plain_value(value, &format!("{path}[{index}]"), found);
-            }
-        }
-        Value::String(text) => {
-            // A text of one's own may well be base64 by chance: only what is an envelope counts.
-            let bytes = envelope::base64(text)
-                .filter(|bytes| matches!(envelope::of(bytes), Some(What::Sealed { .. })));
-            push(path, bytes, "string", found);
-        }
-        Value::Null => push(path, None, "null", found),
-        Value::Bool(_) => push(path, None, "boolean", found),
-        Value::Number(_) => push(path, None, "number", found),
-    }
-}
-
-fn push(path: &str, bytes: Option<Vec<u8>>, kind: &str, found: &mut Vec<Found>) {
-    let what = if path.starts_with("_seal.") {
-        What::Token
-    } else {
-        bytes.as_deref().and_then(envelope::of).unwrap_or_else(|| What::Clear(kind.to_owned()))
+        _ if path.starts_with("_seal.idx.") => What::Token,
+        Some(ValueType::BytesValue(bytes)) => envelope::of(bytes).unwrap_or_else(|| clear("bytes")),
+        None | Some(ValueType::NullValue(_)) => clear("null"),
+        Some(ValueType::BooleanValue(_)) => clear("boolean"),
+        Some(ValueType::IntegerValue(_)) => clear("integer"),
+        Some(ValueType::DoubleValue(_)) => clear("double"),
+        Some(ValueType::TimestampValue(_)) => clear("timestamp"),
+        Some(ValueType::StringValue(_)) => clear("string"),
+        Some(ValueType::ReferenceValue(_)) => clear("reference"),
+        Some(ValueType::GeoPointValue(_)) => clear("geoPoint"),
+        Some(ValueType::ArrayValue(_)) => clear("array"),
+        Some(ValueType::MapValue(_)) => clear("map"),
+        Some(_) => clear("value"),
     };
     found.push(Found { field: path.to_owned(), what });
 }
 
 fn join(path: &str, name: &str) -> String {
-    let name = if name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter)) {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+    let name = if !name.is_empty() && name.chars().all(plain) {
         name.to_owned()
     } else {
         format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`"))

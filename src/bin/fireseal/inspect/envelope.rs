@@ -20,18 +20,18 @@ pub fn of(bytes: &[u8]) -> Option<What> {
 }
 
 /// The value on standard input, in whichever form it is.
-pub fn read(input: &[u8]) -> Result<Found, Failure> {
+pub fn read(input: &[u8]) -> Result<(Vec<u8>, Found), Failure> {
     let text = std::str::from_utf8(input).unwrap_or_default();
     let text: String = text.split_whitespace().collect();
     let forms = [Some(input.to_owned()), hexadecimal(&text), base64(&text)];
-    let read: Vec<What> = forms.into_iter().flatten().filter_map(|bytes| of(&bytes)).collect();
-    let sealed = |what: &What| matches!(what, What::Sealed { .. });
-    let best = read.iter().position(sealed).unwrap_or(0);
-    let what = read.into_iter().nth(best).ok_or_else(|| {
+    let read = forms.into_iter().flatten().filter_map(|bytes| Some((of(&bytes)?, bytes)));
+    let read: Vec<(What, Vec<u8>)> = read.collect();
+    let best = read.iter().position(|(what, _)| matches!(what, What::Sealed { .. })).unwrap_or(0);
+    let (what, bytes) = read.into_iter().nth(best).ok_or_else(|| {
         Failure::usage("standard input is neither a document in JSON nor a sealed value")
             .advise("a sealed value begins with the byte 1 and has at least 74 bytes; base64 and hexadecimal are taken too")
     })?;
-    Ok(Found { field: String::new(), what })
+    Ok((bytes, Found { field: String::new(), what }))
 }
 
 /// Bytes from base64, of either alphabet.
