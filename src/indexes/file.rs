@@ -47,6 +47,22 @@ impl IndexFile {
         file
     }
 
+    /// The indexes of sealed fields where no Rust type says which they are: of all collections with this id,
+    /// the names that lead to each field, and its blind indexes. Of a field inside an array, or in every entry
+    /// of a map, the path is that of the array or map.
+    #[must_use]
+    pub fn of_fields<'a>(
+        collection_id: &str,
+        fields: impl IntoIterator<Item = (Vec<String>, &'a [IndexInfo])>,
+    ) -> Self {
+        let mut file = Self::default();
+        file.overrides.entry((collection_id.to_owned(), vec!["_seal".to_owned()])).or_default();
+        for (path, indexes) in fields {
+            file.sealed(collection_id, &path, indexes);
+        }
+        file
+    }
+
     /// The indexes of both.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
@@ -114,19 +130,24 @@ impl IndexFile {
                 Stored::Id | Stored::Clear => continue,
                 Stored::Sealed | Stored::Holding => {}
             }
-            for path in std::iter::once(&field.path).chain(&field.aliases) {
-                self.overrides.entry((group.to_owned(), path.clone())).or_default();
-            }
-            for info in field.indexes {
-                let (name, mode) = tokens_of(info);
-                self.token(group, &field.path, name, mode);
-                if info.kind == IndexKind::Unique {
-                    self.reservations();
-                }
+            self.sealed(group, &field.path, field.indexes);
+            for alias in &field.aliases {
+                self.overrides.entry((group.to_owned(), alias.clone())).or_default();
             }
         }
         for compound in schema.compounds() {
             self.token(group, &compound.path, "eq", Mode::Ascending);
+        }
+    }
+
+    fn sealed(&mut self, group: &str, path: &[String], indexes: &[IndexInfo]) {
+        self.overrides.entry((group.to_owned(), path.to_vec())).or_default();
+        for info in indexes {
+            let (name, mode) = tokens_of(info);
+            self.token(group, path, name, mode);
+            if info.kind == IndexKind::Unique {
+                self.reservations();
+            }
         }
     }
 

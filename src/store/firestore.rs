@@ -14,7 +14,6 @@ use std::future::Future;
 use std::slice;
 use std::time::Duration;
 
-use ::firestore::FirestoreDb;
 use ::firestore::gcloud_sdk::google::firestore::v1::{
     BatchGetDocumentsRequest, CommitRequest, CommitResponse, GetDocumentRequest, ListDocumentsRequest,
     batch_get_documents_request::ConsistencySelector, batch_get_documents_response::Result as Answer,
@@ -23,6 +22,7 @@ use ::firestore::gcloud_sdk::google::firestore::v1::{
 use ::firestore::gcloud_sdk::prost::Message;
 use ::firestore::gcloud_sdk::tonic::{Code, Request, Status};
 use ::firestore::gcloud_sdk::{GoogleAuthMiddleware, RequestTimeouts};
+use ::firestore::{FirestoreDb, FirestoreDbOptions};
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tokio::time::Instant;
@@ -98,7 +98,16 @@ impl FirestoreStore {
     /// # Errors
     /// [`StoreError::Unavailable`] without credentials or a connection, [`StoreError::Deadline`].
     pub async fn connect(project_id: &str) -> Result<Self, StoreError> {
-        match tokio::time::timeout(DEFAULT_DEADLINE, FirestoreDb::new(project_id)).await {
+        Self::connect_to(project_id, "(default)").await
+    }
+
+    /// Connects to a database of a project by its id, as [`connect`](Self::connect) does.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub async fn connect_to(project_id: &str, database_id: &str) -> Result<Self, StoreError> {
+        let options = FirestoreDbOptions::new(project_id.to_owned()).with_database_id(database_id.to_owned());
+        match tokio::time::timeout(DEFAULT_DEADLINE, FirestoreDb::with_options(options)).await {
             Ok(Ok(db)) => Ok(Self::new(db)),
             Ok(Err(error)) => {
                 Err(StoreError::Unavailable { reason: error.to_string(), source: Some(Box::new(error)) })

@@ -1,0 +1,51 @@
+//! What a document or a sealed value is, without and with the ring.
+
+use super::desk::{Desk, Run, snapshot};
+
+/// Seals a value as the library does, and returns its bytes.
+fn vector() -> Vec<u8> {
+    let vectors: serde_json::Value = serde_json::from_str(include_str!("../vectors/open.json")).unwrap();
+    let text = find(&vectors, "envelope").expect("a vector has an envelope");
+    (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect()
+}
+
+fn find(value: &serde_json::Value, name: &str) -> Option<String> {
+    match value {
+        serde_json::Value::Object(map) => match map.get(name) {
+            Some(serde_json::Value::String(text)) => Some(text.clone()),
+            _ => map.values().find_map(|value| find(value, name)),
+        },
+        serde_json::Value::Array(values) => values.iter().find_map(|value| find(value, name)),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_is_told_in_each_of_its_forms() {
+    use base64::Engine as _;
+
+    let desk = Desk::new().await;
+    let bytes = vector();
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let base64 = base64::engine::general_purpose::STANDARD.encode(&bytes);
+    let forms: Vec<Vec<u8>> = vec![bytes.clone(), base64.into_bytes(), hex.into_bytes()];
+    let runs: Vec<Run> = forms.iter().map(|form| desk.feed("inspect", form)).collect();
+    assert!(runs.iter().all(|run| run.code == 0 && run.stdout == runs[0].stdout), "{}", runs[1].transcript());
+    let document = serde_json::json!({
+        "name": "projects/p/databases/(default)/documents/customers/ada",
+        "fields": {
+            "name": {"stringValue": "Ada"},
+            "ssn": {"bytesValue": base64::engine::general_purpose::STANDARD.encode(&bytes)},
+            "half": {"bytesValue": base64::engine::general_purpose::STANDARD.encode(&bytes[..40])},
+            "tags": {"arrayValue": {"values": [{"integerValue": "1"}]}},
+            "_seal": {"mapValue": {"fields": {"idx": {"mapValue": {"fields": {"email": {"mapValue": {"fields":
+                {"eq": {"bytesValue": "AAAA"}}}}}}}}}},
+        },
+    });
+    let told = desk.feed("inspect", document.to_string());
+    assert!(!told.stdout.contains("Ada"), "no value is printed");
+    let nothing = desk.feed("inspect", "hello");
+    assert_eq!(nothing.code, 2);
+    let text = [&runs[0], &told, &nothing].map(Run::transcript).join("\n");
+    snapshot("inspect", &text);
+}

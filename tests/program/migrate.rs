@@ -1,0 +1,140 @@
+//! Jobs on the emulator: sealed, stopped and gone on with, verified, put back.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::desk::{Desk, Run, snapshot};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_is_sealed_verified_and_put_back() {
+    let desk = Desk::with_customers().await;
+    desk.customers(12).await;
+    let before = desk.project.document("customers/c0007").await.unwrap().unwrap()["fields"].clone();
+    let mut told = String::new();
+    let mut run = |arguments: &str, code: i32| {
+        let run = desk.run(arguments);
+        told.push_str(&run.transcript());
+        told.push('\n');
+        assert_eq!(run.code, code, "{}", run.transcript());
+    };
+    run("migrate seal customers --estimate --price-reads 0.03 --price-writes 0.09", 0);
+    run("migrate seal customers --dry-run", 0);
+    run("migrate seal customers --status", 0);
+    run("migrate verify customers", 3);
+    run("migrate seal customers", 0);
+    run("migrate seal customers", 0);
+    run("migrate seal customers --again", 0);
+    run("migrate seal customers --status", 0);
+    run("migrate verify customers", 0);
+    run("keys rotate", 0);
+    run("migrate reseal customers", 0);
+    run("migrate reindex customers", 0);
+    run("migrate unseal customers", 2);
+    let sealed = desk.project.document("customers/c0007").await.unwrap().unwrap()["fields"].clone();
+    assert!(sealed["ssn"]["bytesValue"].is_string() && sealed["name"] == before["name"], "{sealed}");
+    run("migrate unseal customers --yes", 0);
+    snapshot("migrate", &without_rates(&told));
+    let after = desk.project.document("customers/c0007").await.unwrap().unwrap()["fields"].clone();
+    assert_eq!(after, before);
+}
+
+/// Without the lines that tell how fast it goes.
+fn without_rates(text: &str) -> String {
+    text.lines()
+        .filter(|line| !line.starts_with("! ") || !line.contains("/s"))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_at_a_checkpoint_and_the_same_command_goes_on() {
+    const DOCUMENTS: usize = 120;
+    let desk = Desk::with_customers().await;
+    desk.customers(DOCUMENTS).await;
+    let words = ["migrate", "seal", "customers", "--json", "--writes-per-second", "20", "--parts", "4"];
+    let mut child = desk.spawn(&words);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let value = |line: String| serde_json::from_str::<Value>(&line).unwrap();
+    let written = lines
+        .by_ref()
+        .map(|line| value(line.unwrap()))
+        .find(|line| line["run"]["written"].as_u64() > Some(0));
+    assert!(written.is_some(), "it tells of its progress");
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let last = lines.map(|line| value(line.unwrap())).last().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(4), "{last}");
+    assert_eq!((last["event"].as_str(), last["end"].as_str()), (Some("report"), Some("stopped")), "{last}");
+    let first = last["total"]["written"].as_u64().unwrap();
+    assert!(first > 0 && first < DOCUMENTS as u64, "{last}");
+
+    let report = desk.json("migrate seal customers --parts 4");
+    assert_eq!(report["end"], json!("finished"), "{report}");
+    assert_eq!(report["run"]["written"].as_u64(), Some(DOCUMENTS as u64 - first), "{report}");
+    assert_eq!(report["total"]["written"].as_u64(), Some(DOCUMENTS as u64), "{report}");
+    assert_eq!(desk.run("migrate verify customers").code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_ends_at_a_checkpoint_and_failures_are_found() {
+    let desk = Desk::with_customers().await;
+    desk.customers(20).await;
+    let stopped = desk.run("migrate seal customers --max-documents 5 --json");
+    assert_eq!(
+        (stopped.code, stopped.json()["end"].as_str()),
+        (4, Some("budget")),
+        "{}",
+        stopped.transcript()
+    );
+    // What looks sealed and does not open is neither skipped nor sealed again.
+    let broken = json!({"ssn": {"bytesValue": base64_of_an_envelope()}, "name": {"stringValue": "x"}});
+    desk.project.put("customers/z", &broken).await.unwrap();
+    let found: Run = desk.run("migrate seal customers --again");
+    assert_eq!(found.code, 3, "{}", found.transcript());
+    assert!(found.stdout.contains("failed      customers/z, field ssn: "), "{}", found.transcript());
+    assert_eq!(desk.project.document("customers/z").await.unwrap().unwrap()["fields"], broken);
+}
+
+/// 100 bytes that begin as an envelope does.
+fn base64_of_an_envelope() -> String {
+    use base64::Engine as _;
+
+    base64::engine::general_purpose::STANDARD.encode([&[1][..], &[7; 99]].concat())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_were_sealed_by_hand_are_imported() {
+    use base64::Engine as _;
+    use chacha20poly1305::aead::{Aead as _, Payload};
+    use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _};
+
+    let desk = Desk::with_customers().await;
+    let old = ChaCha20Poly1305::new(&[5; 32].into());
+    let by_hand = |text: &str, path: &str| {
+        let payload = Payload { msg: text.as_bytes(), aad: path.as_bytes() };
+        let sealed = old.encrypt(&[9; 12].into(), payload).unwrap();
+        base64::engine::general_purpose::STANDARD.encode([&[9; 12][..], &sealed].concat())
+    };
+    let fields = json!({
+        "ssn": {"stringValue": by_hand("078-05-1120", "customers/ada")},
+        "email": {"stringValue": by_hand("ada@example.com", "customers/ada")},
+    });
+    desk.project.put("customers/ada", &fields).await.unwrap();
+    let import = "migrate import customers --legacy-key - --encoding base64 --bound-to document-path";
+    let key = base64::engine::general_purpose::STANDARD.encode([5; 32]);
+    let wrong =
+        desk.feed(&format!("{import} --again"), base64::engine::general_purpose::STANDARD.encode([6; 32]));
+    assert_eq!(wrong.code, 3, "another key opens nothing: {}", wrong.transcript());
+    let run = desk.feed(&format!("{import} --again"), &key);
+    assert_eq!(run.code, 0, "{}", run.transcript());
+    assert!(!run.transcript().contains(&key));
+    assert_eq!(desk.run("migrate verify customers").code, 0);
+    desk.ok("migrate unseal customers --yes");
+    let ada = desk.project.document("customers/ada").await.unwrap().unwrap()["fields"].clone();
+    assert_eq!(
+        ada,
+        json!({"ssn": {"stringValue": "078-05-1120"}, "email": {"stringValue": "ada@example.com"}})
+    );
+}
