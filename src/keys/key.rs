@@ -26,7 +26,8 @@ pub struct DataKey {
 
 impl ZeroizeOnDrop for DataKey {}
 
-const _: fn(&DataKey) = |DataKey { secret, id: _, cipher }| {
+// `document_seal` is a `TokenKey`, which says the same of itself.
+const _: fn(&DataKey) = |DataKey { secret, id: _, cipher, document_seal: _ }| {
     wiped(&**secret);
     wiped(cipher);
 };

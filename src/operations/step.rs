@@ -124,6 +124,8 @@ pub enum FailureKind {
     KeyRetired,
     /// Others may have the key of a sealed value.
     KeyCompromised,
+    /// The key of a sealed value is there, and the roots at hand do not open it.
+    KeyRefused,
     /// Plaintext stands where a sealed value belongs.
     Plaintext,
     /// The document, or a value in it, is not what the configuration or the Rust type says.
@@ -169,6 +171,7 @@ impl From<Cause> for FailureKind {
             Cause::KeyDestroyed(_) => Self::KeyDestroyed,
             Cause::KeyRetired(_) => Self::KeyRetired,
             Cause::KeyCompromised(_) => Self::KeyCompromised,
+            Cause::KeyRefused(_) => Self::KeyRefused,
             Cause::DoesNotOpen => Self::DoesNotOpen,
             Cause::OtherType | Cause::Missing => Self::OtherShape,
             Cause::Plaintext => Self::Plaintext,

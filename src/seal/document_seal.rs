@@ -80,6 +80,7 @@ impl DocumentSeal {
             KeyLookup::Destroyed => Err(Unauthentic::Key(Cause::KeyDestroyed(id))),
             KeyLookup::Retired => Err(Unauthentic::Key(Cause::KeyRetired(id))),
             KeyLookup::Compromised => Err(Unauthentic::Key(Cause::KeyCompromised(id))),
+            KeyLookup::Refused => Err(Unauthentic::Key(Cause::KeyRefused(id))),
             KeyLookup::Found(_) | KeyLookup::Unknown => Err(Unauthentic::Key(Cause::KeyUnknown(id))),
         }
     }

@@ -148,6 +148,7 @@ impl<'a> Rings<'a> {
             KeyLookup::Compromised => Standing::Compromised,
             KeyLookup::Destroyed => Standing::Destroyed,
             KeyLookup::Unknown => Standing::Unknown,
+            KeyLookup::Refused => Standing::Unchecked,
         };
         match (found.get(scope, id), opened) {
             _ if ring.is_known && opened.is_none() => Standing::Unknown,

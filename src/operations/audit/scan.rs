@@ -328,6 +328,8 @@ fn open(
         Err(Cause::KeyRetired(_)) => Err(Class::KeyRetired),
         Err(Cause::KeyCompromised(_)) => Err(Class::KeyCompromised),
         Err(Cause::KeyDestroyed(_)) => Err(Class::KeyDestroyed),
+        // The keys are there, but not at hand.
+        Err(Cause::KeyRefused(_)) => Err(Class::Unverified),
         Err(Cause::OtherType) => Err(Class::OtherType),
         Err(Cause::Malformed | Cause::Plaintext | Cause::Missing) => Err(Class::Malformed),
         Err(Cause::DoesNotOpen) => Err(Class::DoesNotOpen),
