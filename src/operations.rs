@@ -2,6 +2,7 @@
 
 mod fields;
 mod job;
+mod migrate;
 mod step;
 
 pub use fields::{
@@ -11,5 +12,9 @@ pub use fields::{
 pub use job::{
     Budget, CheckpointError, Checkpoints, End, Estimate, Failure, Job, JobError, JobHandle, JobStatus,
     Limits, PartStatus, Prices, Progress, Report, Tally,
+};
+pub use migrate::{
+    Import, LegacyAssociatedData, LegacyContent, LegacyEncoding, LegacyKey, LegacyLayout, ReindexAs,
+    ReindexFields, Reseal, ResealAs, Seal, SealAs, Unseal, Verify, VerifyAs,
 };
 pub use step::{Counts, Digest, FailureKind, Outcome, Planned, Step, StepFailure};

@@ -67,6 +67,11 @@ impl DataKey {
     pub(crate) fn cipher(&self) -> &Cipher {
         &self.cipher
     }
+
+    /// The key that codes what this one sealed, for digests over a collection.
+    pub(crate) fn digest_key(&self) -> TokenKey {
+        TokenKey::new(&derive_for(&self.secret, labels::DATA_KEY.salt, &[labels::DIGEST_KEY]))
+    }
 }
 
 impl fmt::Debug for DataKey {

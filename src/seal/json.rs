@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 const PREFIX: &str = "fireseal:";
 
 /// Reads the text form of an envelope; `None` for any other text.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text.strip_prefix(PREFIX)?).ok()
 }
 
