@@ -45,6 +45,21 @@ fn another_implementation_makes_every_token() {
     assert!(made >= 30, "only {made} vectors were tried");
 }
 
+#[test]
+fn another_implementation_verifies_every_document_seal() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let output = Command::new(python())
+        .arg(tests.join("decoder/documents.py"))
+        .arg(tests.join("vectors/documents.json"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    println!("{told}");
+    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    let tried: usize = told.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(tried >= 40, "only {tried} vectors were tried");
+}
+
 /// An order as a service has it in protobuf: the sealed value is `bytes`.
 #[derive(Clone, PartialEq, prost::Message)]
 struct CreateOrder {

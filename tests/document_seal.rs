@@ -275,7 +275,7 @@ const FORGERIES: &[Forgery] = &[
         }
     }),
     ("an envelope as text", |f, _| {
-        let envelope = STANDARD.encode(&bytes_in(f, "phone"));
+        let envelope = STANDARD.encode(bytes_in(f, "phone"));
         f.insert("phone".into(), text(&format!("fireseal:{envelope}")));
     }),
     ("another's envelope", |f, s| copy(f, &s.other.fields, "phone")),

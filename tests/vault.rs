@@ -18,7 +18,7 @@ use fireseal::custody::{
 use fireseal::store::{FirestoreStore, MemoryStore, StoreError};
 use fireseal::{
     Cause, CollectionPath, Error, KeyError, KeyId, KeyLookup, KeyProvider, KeyWrapper, OpenError, Purpose,
-    Repository, Scope, Sealable,
+    Repository, Scope, Sealable, Unauthentic,
 };
 use support::{Fault, Held, MovedClock, Service, root, scope};
 
@@ -285,6 +285,48 @@ async fn a_compromised_key_opens_only_where_that_was_asked_for() {
     // What recovery writes is sealed with the new key all the same.
     recovery.set(&customer("ada")).await.unwrap();
     assert_eq!(repository.get("ada").await.unwrap().unwrap(), customer("ada"));
+}
+
+#[derive(Sealable, PartialEq, Clone)]
+#[sealable(collection = "accounts", authenticated, debug)]
+struct Account {
+    #[sealable(id)]
+    id: String,
+    #[sensitive]
+    iban: String,
+}
+
+/// Whoever has a leaked key makes any seal with it, so recovery opens the fields and believes nothing else.
+#[tokio::test]
+async fn a_compromised_key_vouches_for_no_document() {
+    let (authority, acme, documents) = (Authority::generate().unwrap(), Scope::default(), MemoryStore::new());
+    let vault = KeyVault::over(Held::default(), "test", authority.key()).with_root(root(1));
+    vault.create_scope(&authority, &acme).await.unwrap();
+    let accounts = Repository::<Account>::new(documents.clone(), vault.clone());
+    let (ada, bea) = ("ada".to_owned(), "bea".to_owned());
+    let ada = Account { id: ada, iban: "DE02".to_owned() };
+    let bea = Account { id: bea, iban: "DE03".to_owned() };
+    accounts.create(&ada).await.unwrap();
+    accounts.create(&bea).await.unwrap();
+    // Rotated, an older key vouches until it is taken away.
+    let leaked = vault.ring(&acme).await.unwrap().primary().id();
+    vault.rotate(&authority, &acme).await.unwrap();
+    assert_eq!(accounts.get("ada").await.unwrap().unwrap(), ada);
+    accounts.modify("bea", |_| {}).await.unwrap().unwrap();
+    vault.mark_compromised(&authority, &acme, &leaked).await.unwrap();
+    let recovery = Repository::<Account>::new(documents.clone(), vault.clone().opening_compromised());
+    let opened = vault.clone().opening_compromised().open_ring(&acme).await.unwrap();
+    let with_ring = Repository::<Account>::new(documents, opened);
+    for accounts in [&accounts, &recovery, &with_ring] {
+        let Err(Error::Open(OpenError::Document { cause, .. })) = accounts.get("ada").await else { panic!() };
+        assert_eq!(cause, Unauthentic::Key(Cause::KeyCompromised(leaked)));
+        assert_eq!(accounts.get("bea").await.unwrap().unwrap(), bea);
+    }
+    let partial = recovery.get_partial_unverified("ada").await.unwrap().unwrap();
+    assert_eq!(partial.into_inner().iban.unwrap(), "DE02");
+    recovery.delete("ada").await.unwrap();
+    recovery.create(&ada).await.unwrap();
+    assert_eq!(accounts.get("ada").await.unwrap().unwrap(), ada);
 }
 
 #[tokio::test]

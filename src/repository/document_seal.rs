@@ -1,5 +1,8 @@
 //! The seal over a whole document: as it stands in `_seal.doc`, verified, and made for what is about to be written.
 
+#[cfg(test)]
+mod vectors;
+
 use std::sync::Arc;
 
 use super::floor::RevisionFloor;

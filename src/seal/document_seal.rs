@@ -60,6 +60,11 @@ impl Message {
         &mut self.0
     }
 
+    #[cfg(test)]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(crate) fn mac(&self, key: &DataKey) -> [u8; 32] {
         key.document_seal().token(&self.0)
     }
