@@ -58,6 +58,9 @@ mod message;
 #[cfg(feature = "nats")]
 pub mod nats;
 pub mod operations;
+#[cfg(test)]
+#[path = "../tests/support/promise.rs"]
+mod promise;
 pub mod query;
 mod repository;
 mod seal;

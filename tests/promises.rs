@@ -70,6 +70,14 @@ mod two_keys;
 mod wrapped_keys;
 
 promises! {
+    known_answers "The published test vectors are matched, and what they say is to be refused is refused"
+        [] {
+            "src/bytes/aead/known_answers.rs":
+                [rfc_8439, xchacha_draft, wycheproof_chacha20_poly1305, wycheproof_xchacha20_poly1305],
+            "src/keys/known_answers.rs":
+                [rfc_5869, rfc_4231, wycheproof_hkdf_sha256, wycheproof_hmac_sha256],
+            "src/custody/known_answers.rs": [wycheproof_ed25519],
+        }
     moved_values "A sealed value opens at its own place only"
         [values_are_swapped, elements_and_keys_are_moved, documents_are_copied, scopes_are_exchanged,
          realms_are_exchanged, types_are_exchanged] {}
