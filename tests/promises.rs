@@ -12,6 +12,8 @@ use libtest_mimic::{Arguments, Trial};
 
 #[path = "support/attack.rs"]
 mod attack;
+#[path = "support/custody.rs"]
+mod custody;
 #[path = "support/promise.rs"]
 mod promise;
 #[path = "promises/security_md.rs"]
@@ -58,12 +60,24 @@ mod index_tokens;
 mod moved_values;
 #[path = "promises/older_states.rs"]
 mod older_states;
+#[path = "promises/one_public_error.rs"]
+mod one_public_error;
 #[path = "promises/padded_lengths.rs"]
 mod padded_lengths;
 #[path = "promises/two_keys.rs"]
 mod two_keys;
+#[path = "promises/wrapped_keys.rs"]
+mod wrapped_keys;
 
 promises! {
+    known_answers "The published test vectors are matched, and what they say is to be refused is refused"
+        [] {
+            "src/bytes/aead/known_answers.rs":
+                [rfc_8439, xchacha_draft, wycheproof_chacha20_poly1305, wycheproof_xchacha20_poly1305],
+            "src/keys/known_answers.rs":
+                [rfc_5869, rfc_4231, wycheproof_hkdf_sha256, wycheproof_hmac_sha256],
+            "src/custody/known_answers.rs": [wycheproof_ed25519],
+        }
     moved_values "A sealed value opens at its own place only"
         [values_are_swapped, elements_and_keys_are_moved, documents_are_copied, scopes_are_exchanged,
          realms_are_exchanged, types_are_exchanged] {}
@@ -79,6 +93,10 @@ promises! {
         [states_are_mixed, an_older_state_is_put_back] {}
     two_keys "A ciphertext opens under one key at most, even one that was made to open under two"
         [a_ciphertext_for_two_keys, a_wrong_key_under_the_right_id] {}
+    wrapped_keys "Whoever writes the stored keys plants none, and has no root called that is not listed"
+        [every_bit_and_length_of_a_wrap, wraps_are_substituted, rings_are_substituted] {}
+    one_public_error "A remote caller is told the same, byte for byte, whatever it is that does not open"
+        [documents_that_do_not_open, messages_that_do_not_open] {}
     padded_lengths "The stored length of a padded value tells no more than the multiple it is padded to"
         [all_lengths_from_0_to_200] {}
     index_tokens "Index tokens of equal values in other fields, collections, tenants and realms are not equal"

@@ -24,6 +24,10 @@ const _: fn(&Buffer<HmacCore<Sha256>>) = wiped;
 
 impl TokenKey {
     pub(super) fn new(key: &[u8; 32]) -> Self {
+        Self::keyed(key)
+    }
+
+    pub(super) fn keyed(key: &[u8]) -> Self {
         Self(Box::new(Hmac::new_from_slice(key).expect("HMAC takes keys of any length")))
     }
 

@@ -42,7 +42,7 @@ pub fn names_every_promise(promises: &[Row]) -> Result<(), String> {
     for sentence in written.keys().filter(|&sentence| promises.iter().all(|row| row.sentence != sentence)) {
         wrong.push(format!("SECURITY.md promises what no test tries: {sentence}"));
     }
-    for file in rust_files(&root.join("tests")) {
+    for file in rust_files(&root.join("tests")).into_iter().chain(rust_files(&root.join("src"))) {
         let text = fs::read_to_string(&file).unwrap();
         for (at, opening) in text.match_indices("Promise::new(\"") {
             let name = text[at + opening.len()..].split('"').next().unwrap_or_default();
