@@ -65,6 +65,8 @@ pub mod query;
 mod repository;
 mod seal;
 pub mod store;
+#[cfg(test)]
+mod timing;
 
 #[doc(hidden)]
 #[path = "private.rs"]

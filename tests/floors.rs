@@ -30,8 +30,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Files without a floor: the contents page, what generated code names, and the documentation's code.
-const ANYWHERE: &[&str] = &["lib", "private", "doctests"];
+/// Files without a floor: the contents page, what generated code names, the documentation's code, and a test of all floors.
+const ANYWHERE: &[&str] = &["lib", "private", "doctests", "timing"];
 
 /// What the tests in `src` count with. It is built for tests only, and stands beside the floors.
 const FOR_TESTS: &str = "promise";

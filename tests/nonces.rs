@@ -121,8 +121,7 @@ fn sealing_again_draws_again() {
 #[test]
 fn sixteen_threads_seal_at_once() {
     const THREADS: usize = 16;
-    // Unoptimised, a million takes a minute and a half; src/seal/session.rs draws that many nonces.
-    const VALUES: usize = 64_000;
+    const VALUES: usize = 1_000_000;
     const PER_DOCUMENT: u32 = 25;
     let ring = ring();
     let documents: Vec<_> = std::thread::scope(|scope| {

@@ -77,9 +77,24 @@ impl Project {
     /// # Errors
     /// [`Error::Firestore`] when the emulator cannot be reached.
     pub async fn firestore(&self) -> Result<FirestoreDb, Error> {
+        self.client(&format!("http://{}", self.host)).await
+    }
+
+    /// The emulator's address: `host:port`.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// What the names of this database's documents begin with.
+    pub(crate) fn prefix(&self) -> String {
+        format!("projects/{}/databases/{}/documents/", self.id, self.database)
+    }
+
+    /// A client that finds this database at an address.
+    pub(crate) async fn client(&self, url: &str) -> Result<FirestoreDb, Error> {
         let options = FirestoreDbOptions::new(self.id.clone())
             .with_database_id(self.database.clone())
-            .with_firebase_api_url(format!("http://{}", self.host));
+            .with_firebase_api_url(url.to_owned());
         let owner = Credentials::from(Owner(EntityTag::new()));
         Ok(FirestoreDb::with_options_auth(options, owner).await?)
     }
@@ -148,7 +163,7 @@ impl Project {
     /// [`Error::EmptyNeedle`], [`Error::Http`] and [`Error::Refused`].
     pub async fn search(&self, needle: impl AsRef<[u8]>) -> Result<Vec<Hit>, Error> {
         let needle = Needle::new(needle.as_ref()).ok_or(Error::EmptyNeedle)?;
-        let prefix = format!("projects/{}/databases/{}/documents/", self.id, self.database);
+        let prefix = self.prefix();
         let mut hits = Vec::new();
         let mut page = self.page_after(None).await?;
         while let Some(last) = page.last() {

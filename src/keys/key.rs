@@ -149,7 +149,7 @@ impl IndexKey {
     }
 
     /// The token key that is expanded from a place and what it is of there.
-    pub(super) fn token_key(&self, what: &[&[u8]]) -> TokenKey {
+    pub(crate) fn token_key(&self, what: &[&[u8]]) -> TokenKey {
         TokenKey::new(&derive_for(&self.secret, labels::INDEX_KEY_SALT, what))
     }
 

@@ -362,7 +362,7 @@ impl<T: Document + Send + Sync + 'static> Reindex<T> {
     /// The document's write and its reservations; none where there is nothing to write after all.
     async fn writes(&self, document: &RawDocument, plan: &Plan) -> Result<Vec<Write>, Error> {
         let Plan { location, ring, tokens, new, .. } = plan;
-        let before = held(document, |name| plan.changes(name));
+        let before = held(document, self.repository.collection.indexes(), |name| plan.changes(name));
         let store = self.repository.collection.store();
         let reservations = reconcile(store, location, Some(ring), &before, &tokens.unique).await?;
         if reservations.is_empty() && !plan.changes_any() {
