@@ -14,7 +14,7 @@ pub use job::{
     Limits, PartStatus, Prices, Progress, Report, Tally,
 };
 pub use migrate::{
-    Import, LegacyAssociatedData, LegacyContent, LegacyEncoding, LegacyKey, LegacyLayout, ReindexFields,
-    Reseal, Seal, Unseal, Verify,
+    Import, LegacyAssociatedData, LegacyContent, LegacyEncoding, LegacyKey, LegacyLayout, ReindexAs,
+    ReindexFields, Reseal, ResealAs, Seal, SealAs, Unseal, Verify, VerifyAs,
 };
 pub use step::{Counts, Digest, FailureKind, Outcome, Planned, Step, StepFailure};

@@ -8,6 +8,7 @@ mod reindex;
 mod reseal;
 mod seal;
 mod site;
+mod typed;
 mod unseal;
 mod verify;
 mod was;
@@ -21,6 +22,7 @@ pub use import::{Import, LegacyAssociatedData, LegacyContent, LegacyEncoding, Le
 pub use reindex::ReindexFields;
 pub use reseal::Reseal;
 pub use seal::Seal;
+pub use typed::{ReindexAs, ResealAs, SealAs, VerifyAs};
 pub use unseal::Unseal;
 pub use verify::Verify;
 

@@ -14,6 +14,8 @@ use crate::store::{Fields, Value, ValueType};
 /// The field that fireseal keeps for itself, and what stands in it.
 pub(crate) const SEAL: &str = "_seal";
 const INDEXES: &str = "idx";
+/// What sealed values were in Firestore: the only entry that is sealed itself.
+pub(crate) const WAS: &str = "was";
 const MARK: &str = "write";
 
 const KEY: &str = "key";

@@ -3,10 +3,14 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::bytes::{KeyId, Scope};
+use super::canonical::code;
+use super::plain::restore;
+use crate::bytes::envelope::Header;
+use crate::bytes::{FieldPath, KeyId, Location, Scope};
 use crate::keys::{KeyError, KeyLookup, KeyProvider, KeyRing, TokenKey};
-use crate::seal::resolve_all;
+use crate::seal::{Walk, resolve_all};
 
 /// Keys and rings as they were found.
 #[derive(Default)]
@@ -86,4 +90,24 @@ impl Digests<'_> {
         self.made.borrow_mut().insert(name, Rc::clone(&key));
         Some(key)
     }
+}
+
+/// The key of an envelope and its code for a digest, where the key is here: of a value that the Rust type sealed.
+pub(super) fn digest_code(
+    location: &Location,
+    found: &HashMap<(Scope, KeyId), KeyLookup>,
+    ring: &KeyRing,
+    at: &FieldPath,
+    stored: &[u8],
+) -> Option<(KeyId, [u8; 32])> {
+    let id = Header::decode(stored)?.key_id;
+    let key = match found.get(&(location.scope().clone(), id)) {
+        Some(KeyLookup::Found(key)) => KeyLookup::Found(Arc::clone(key)),
+        _ => ring.key(&id),
+    };
+    let KeyLookup::Found(data_key) = &key else { return None };
+    let look_up = |_: &KeyId| key.clone();
+    let plaintext = Walk::reveal(location, &look_up, None).open_at(at, stored).ok()?;
+    let value = restore(&plaintext, None, None);
+    Some((id, code(&data_key.digest_key(), location, id, at, value.as_ref().map_err(|_| &plaintext))))
 }

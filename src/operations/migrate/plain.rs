@@ -120,17 +120,26 @@ pub(super) fn apply(kind: ValueKind, value: &mut Value) {
     }
 }
 
+const EPOCH: jiff::civil::DateTime = jiff::civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
 fn time(text: &str) -> Option<Time> {
     const SECOND: i128 = 1_000_000_000;
-    let nanoseconds = text.parse::<jiff::Timestamp>().ok()?.as_nanosecond();
+    let nanoseconds = match text.parse::<jiff::Timestamp>() {
+        Ok(time) => time.as_nanosecond(),
+        // A timestamp of `jiff` ends a day before Firestore's do.
+        Err(_) => {
+            let civil: jiff::civil::DateTime = text.strip_suffix('Z')?.parse().ok()?;
+            civil.duration_since(EPOCH).as_nanos()
+        }
+    };
     let seconds = i64::try_from(nanoseconds.div_euclid(SECOND)).ok()?;
     Some(Time { seconds, nanos: i32::try_from(nanoseconds.rem_euclid(SECOND)).ok()? })
 }
 
 /// As the `firestore` crate writes a time as text.
 fn time_text(time: &Time) -> Option<String> {
-    let nanoseconds = i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanos);
-    Some(jiff::Timestamp::from_nanosecond(nanoseconds).ok()?.to_string())
+    let since = jiff::SignedDuration::new(time.seconds, time.nanos);
+    Some(format!("{}Z", EPOCH.checked_add(since).ok()?))
 }
 
 fn point(fields: &Fields) -> Option<ValueType> {

@@ -15,13 +15,10 @@ use crate::bytes::{DocumentPath, FieldPath, FieldStep, Format, KeyId, Location};
 use crate::error::Error;
 use crate::keys::{KeyLookup, KeyRing};
 use crate::operations::{CollectionConfig, Counts, FailureKind, Field, Outcome, Planned, StepFailure};
-use crate::repository::seal_map::{self, SEAL, Tokens, entry_path};
+use crate::repository::seal_map::{self, SEAL, Tokens, WAS, entry_path};
 use crate::seal::index::{Terms, Values, entry_name};
 use crate::seal::{Walk, json, scalar, seal_values};
 use crate::store::{Document, FieldMask, Fields, Value, ValueType, Write, check_document};
-
-/// The entry of `_seal` that holds what sealed values were.
-const WAS: &str = "was";
 
 /// What stands in a place where a sealed value belongs.
 pub(super) enum Stands<'a> {
