@@ -1,10 +1,16 @@
 //! Floor 5: work on collections that exist already, document by document.
 
+mod audit;
 mod fields;
 mod job;
 mod migrate;
 mod step;
 
+pub use audit::{
+    AUDIT_SCHEMA, Audit, AuditProgress, AuditReport, Class, CollectionAudit, FieldAudit, Finding,
+    FindingKind, Hint, IndexAudit, KeyAudit, KeyUse, LookAlike, Place, Places, ReportError, RingAudit,
+    Severity, Standing, TextOptions, UnlistedField, Values,
+};
 pub use fields::{
     CollectionConfig, Collections, Field, FieldPattern, FieldsError, IndexConfig, PatternStep, ScopeRule,
     SealedPlace, ValueKind,

@@ -63,6 +63,7 @@ fn what_the_library_names_itself_is_listed() {
         "getrandom",
         "hkdf",
         "hmac",
+        "iban_validate",
         // Of the five for indexes, `icu_casemap` and its data alone are not in the `firestore` crate's tree.
         "icu_casemap",
         "icu_normalizer",

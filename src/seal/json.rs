@@ -7,7 +7,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// What the text form of an envelope begins with.
-const PREFIX: &str = "fireseal:";
+pub(crate) const PREFIX: &str = "fireseal:";
 
 /// Reads the text form of an envelope; `None` for any other text.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
