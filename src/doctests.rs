@@ -65,3 +65,9 @@ struct FluentCalls;
 
 #[doc = include_str!("../docs/guide/firestore-indexes.md")]
 struct FirestoreIndexes;
+
+#[doc = include_str!("../docs/guide/program.md")]
+struct Program;
+
+#[doc = include_str!("../docs/guide/jobs-on-cloud-run-and-kubernetes.md")]
+struct JobsOnCloudRunAndKubernetes;
