@@ -1,6 +1,6 @@
 //! Documents sealed anew through their type, and their index entries: the writes that a migration makes, unsent.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::carry::carry;
@@ -122,10 +122,11 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         let (before, mut after) = standing::<T>(&mut companion);
         let is_compromised = |standing: &&Standing| matches!(standing, Standing::Sealed(id) if matches!(ring.key(id), KeyLookup::Compromised));
         let compromised = before.iter().filter(is_compromised).count() as u64;
+        let absent = absent::<T>(&mut companion);
         let opened = self.opener().open_one::<T>(companion, &found)?;
         let old_was = was(opened.document()).filter(|(_, key)| needs(Standing::Sealed(*key), &ring));
         let writes = if old_was.is_some() || before.iter().any(|standing| needs(*standing, &ring)) {
-            let (writes, envelopes) = self.sealed_anew(&opened, &ring, old_was, &found).await?;
+            let (writes, envelopes) = self.sealed_anew(&opened, &ring, old_was, (&found, &absent)).await?;
             after = envelopes;
             writes
         } else {
@@ -140,12 +141,17 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         opened: &Stored<T>,
         ring: &KeyRing,
         old_was: Option<(Vec<u8>, KeyId)>,
-        found: &Found,
+        (found, absent): (&Found, &HashSet<FieldPath>),
     ) -> Result<(Vec<Write>, Vec<(FieldPath, Vec<u8>)>), Error> {
         let (location, read) = (opened.location(), opened.document());
         let path = &read.path;
         let unsealed = |source| Error::Seal { document: path.clone(), source };
-        let sealed = opened.seal(location, ring).map_err(unsealed)?;
+        let mut sealed = opened.seal(location, ring).map_err(unsealed)?;
+        for_each_slot::<T>(&mut sealed, |path, slot| {
+            if absent.contains(&path.decode()) {
+                *slot = Slot::Absent;
+            }
+        });
         let tokens = tokens::<T>(location, ring, |walk| opened.index(walk))?;
         let mut fields = carry::<T>(&self.collection, read, sealed)?;
         let indexes = self.collection.indexes();
@@ -212,6 +218,17 @@ fn standing<T: Document>(companion: &mut Stored<T::Sealed>) -> (Vec<Standing>, V
         },
     });
     (standing, envelopes)
+}
+
+/// The sealed places where nothing stands. Nothing is to stand there afterwards, as the type would have it.
+fn absent<T: Document>(companion: &mut Stored<T::Sealed>) -> HashSet<FieldPath> {
+    let mut absent = HashSet::new();
+    for_each_slot::<T>(companion, |path, slot| {
+        if let Slot::Absent = slot {
+            absent.insert(path.decode());
+        }
+    });
+    absent
 }
 
 /// The keys that a companion names, and that of what its values were.
