@@ -163,8 +163,8 @@ impl Job {
         }
     }
 
-    /// How long a part is another's no earlier than this after its holder's last sign of life: a minute
-    /// unless said otherwise.
+    /// How long a task keeps a part without a sign of life before others take it over: a minute unless said
+    /// otherwise. It is renewed three times in that time.
     pub fn lease(self, lease: Duration) -> Self {
         Self { lease: lease.max(Duration::from_millis(100)), ..self }
     }
