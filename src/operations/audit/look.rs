@@ -87,10 +87,11 @@ impl<'a> Look<'a> {
 
     fn other(&mut self, value: &Value, sealed: &Places, path: &mut Vec<FieldStep>) {
         let nothing = Places::default();
-        let inside = path.last().and_then(|step| sealed.0.get(step)).unwrap_or(&nothing);
-        if inside.is_end() {
-            return;
-        }
+        let inside = match path.last().and_then(|step| sealed.0.get(step)) {
+            Some(inside) if inside.is_end() => return,
+            Some(inside) => inside,
+            None => &nothing,
+        };
         let kind = match &value.value_type {
             Some(ValueType::MapValue(map)) => return self.others(&map.fields, inside, path),
             Some(ValueType::ArrayValue(array)) => {

@@ -1,7 +1,5 @@
 //! The report as a table with bars, for a terminal.
 
-use std::fmt::Write as _;
-
 use super::figures::{
     PARTS, counted, cut, day, days, moment, number, parts, percent, shares, short_key, visible,
 };
@@ -31,7 +29,9 @@ const BOLD: u8 = 1;
 const FAINT: u8 = 2;
 /// Characters of a bar.
 const BAR: u64 = 24;
-/// Findings of one kind of which places are shown, and how many places.
+/// From which width on a key takes one line.
+const WIDE: usize = 100;
+/// How many places of a finding are shown.
 const SHOWN_PLACES: usize = 3;
 
 impl AuditReport {
@@ -89,7 +89,12 @@ impl Page {
             .zip(COLOURS)
             .map(|((part, glyph), colour)| format!("{} {part}", self.paint(colour, &glyph.to_string())))
             .collect();
-        self.line(&legend.join("  "));
+        // In two lines where one has no room.
+        let (first, second) = legend.split_at(if self.width < 70 { 3 } else { legend.len() });
+        self.line(&first.join("  "));
+        if !second.is_empty() {
+            self.line(&second.join("  "));
+        }
     }
 
     fn collection(&mut self, collection: &CollectionAudit) {
@@ -99,7 +104,7 @@ impl Page {
         self.line("");
         self.line(&format!("{}{what}, {documents}", self.paint(BOLD, &name)));
         let longest = collection.fields.iter().map(|field| visible(&field.field).chars().count()).max();
-        let column = longest.unwrap_or_default().min(self.width.saturating_sub(44)).max(5);
+        let column = longest.unwrap_or_default().min(self.width.saturating_sub(56)).max(5);
         for field in &collection.fields {
             let name = cut(&visible(&field.field), column);
             let values = &field.values;
@@ -135,7 +140,8 @@ impl Page {
         self.line("");
         self.line(&self.paint(BOLD, "Keys"));
         let longest = report.keys.iter().map(|key| visible(&key.scope).chars().count()).max();
-        let column = longest.unwrap_or_default().min(self.width.saturating_sub(58)).max(5);
+        let room = self.width.saturating_sub(if self.width < WIDE { 56 } else { 88 });
+        let column = longest.unwrap_or_default().min(room).max(4);
         for key in &report.keys {
             self.key(report, key, column);
         }
@@ -158,16 +164,23 @@ impl Page {
             Standing::Compromised | Standing::Destroyed | Standing::Unknown => COLOURS[2],
         };
         let state = self.paint(colour, &format!("{:<11}", key.state.as_str()));
-        let mut line = format!(
+        let line = format!(
             "  {:column$}  {purpose:<5}  {}  {state}  {counted}",
             cut(&visible(&key.scope), column),
             short_key(&key.key),
         );
-        if let Some(since) = key.since_ms {
+        let since = key.since_ms.map(|since| {
             let age = super::figures::counted(days(since, report.started_ms), "day", "days");
-            let _ = write!(line, ", since {} ({age})", day(since));
+            format!("since {} ({age})", day(since))
+        });
+        match since {
+            None => self.line(&line),
+            Some(since) if self.width >= WIDE => self.line(&format!("{line}, {since}")),
+            Some(since) => {
+                self.line(&line);
+                self.wrapped(&since, column + 4, FAINT);
+            }
         }
-        self.line(&line);
     }
 
     fn findings(&mut self, report: &AuditReport) {
