@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
+#[path = "program/audit.rs"]
+mod audit;
 #[path = "program/desk.rs"]
 mod desk;
 #[path = "program/errors.rs"]

@@ -136,8 +136,11 @@ impl Opener {
         let made = document_seal::make(&after.fields, before.as_ref(), unbound, &location, ring.primary());
         let seal = made.ok_or_else(|| unauthentic(&location, Unauthentic::Malformed))?;
         set_at(fields, &document_seal_path(), seal);
-        if let Some(mask) = mask {
-            *mask = FieldMask::new(mask.paths().iter().cloned().chain([document_seal_path()]).collect());
+        let at = document_seal_path();
+        if let Some(mask) = mask
+            && !mask.paths().iter().any(|path| at.starts_with(path))
+        {
+            *mask = FieldMask::new(mask.paths().iter().cloned().chain([at]).collect());
         }
         Ok(write)
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::carry::carry;
+use super::document_seal;
 use super::guarded::unchanged;
 use super::keyed::Repository;
 use super::opener::{Found, keys_of};
@@ -123,9 +124,14 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         let is_compromised = |standing: &&Standing| matches!(standing, Standing::Sealed(id) if matches!(ring.key(id), KeyLookup::Compromised));
         let compromised = before.iter().filter(is_compromised).count() as u64;
         let absent = absent::<T>(&mut companion);
-        let opened = self.opener().open_one::<T>(companion, &found)?;
+        let opener = self.opener();
+        opener.verify::<T, _>(&companion, &opener.find_seals::<T>([&companion]).await?)?;
+        // A document that has no seal yet was let through by a window for that.
+        let sealed_by = document_seal::key_id(&companion.document().fields).map(Standing::Sealed);
+        let reseal = T::SEAL.is_some() && sealed_by.is_none_or(|standing| needs(standing, &ring));
+        let opened = opener.open_verified::<T>(companion, &found)?;
         let old_was = was(opened.document()).filter(|(_, key)| needs(Standing::Sealed(*key), &ring));
-        let writes = if old_was.is_some() || before.iter().any(|standing| needs(*standing, &ring)) {
+        let writes = if reseal || old_was.is_some() || before.iter().any(|standing| needs(*standing, &ring)) {
             let (writes, envelopes) = self.sealed_anew(&opened, &ring, old_was, (&found, &absent)).await?;
             after = envelopes;
             writes
@@ -172,7 +178,7 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
                 seal_map::add(&mut fields, WAS, seal_map::bytes(envelope));
             }
         }
-        let before = held(read, changes);
+        let before = held(read, indexes, changes);
         let also = if indexes.unique || !before.is_empty() {
             reconcile(self.collection.store(), location, Some(ring), &before, &tokens.unique).await?
         } else {
@@ -182,6 +188,7 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
         let document = RawDocument { fields, ..read.clone() };
         let (_, after) = standing::<T>(&mut self.collection.companion(document.clone())?);
         let write = changed_roots(&read.fields, document);
+        let write = self.opener().resealed(&self.collection, Some(read), write).await?;
         Ok((std::iter::once(write).chain(also).collect(), after))
     }
 

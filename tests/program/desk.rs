@@ -175,7 +175,7 @@ pub fn steady(text: &str) -> String {
     let mut out = String::new();
     let mut word = String::new();
     for letter in text.chars().chain([' ']) {
-        if letter.is_ascii_alphanumeric() || "-:.".contains(letter) {
+        if letter.is_ascii_alphanumeric() || "-:._".contains(letter) {
             word.push(letter);
             continue;
         }

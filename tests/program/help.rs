@@ -54,7 +54,8 @@ fn there_is_a_man_page_for_every_command() {
         let (page, success) = program(&arguments);
         assert!(success && page.contains(".SH NAME") && page.contains(".SH SYNOPSIS"), "{path:?}: {page}");
         let name = std::iter::once("fireseal").chain(path.iter().map(String::as_str));
-        assert!(page.contains(&name.collect::<Vec<_>>().join("\\-")), "{path:?}: {page}");
+        let name = name.collect::<Vec<_>>().join("-").replace('-', "\\-");
+        assert!(page.contains(&format!("\n{name} \\- ")), "{path:?}: {page}");
     });
 }
 
@@ -76,4 +77,22 @@ fn the_vectors_are_those_of_the_tests() {
     let (all, _) = program(&["vectors".to_owned()]);
     let all: serde_json::Value = serde_json::from_str(&all).unwrap();
     assert_eq!(all.as_object().unwrap().len(), 5);
+}
+
+/// The guide knows every command, and no other.
+#[test]
+fn the_guide_lists_every_command() {
+    let guide = include_str!("../../docs/guide/program.md");
+    let mut commands = Vec::new();
+    each(&mut Vec::new(), &mut |path, help| {
+        if below(help).is_empty() {
+            commands.push(format!("`fireseal {}`", path.join(" ")));
+        }
+    });
+    let rows: Vec<&str> = guide.lines().filter(|line| line.starts_with("| `fireseal ")).collect();
+    for command in &commands {
+        assert_eq!(rows.iter().filter(|row| row.contains(command.as_str())).count(), 1, "{command}");
+    }
+    let listed = rows.iter().flat_map(|row| row.split('|').nth(1)).flat_map(|cell| cell.split(", "));
+    assert_eq!(listed.count(), commands.len());
 }

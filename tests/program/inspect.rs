@@ -49,3 +49,33 @@ async fn a_value_is_told_in_each_of_its_forms() {
     let text = [&runs[0], &told, &nothing].map(Run::transcript).join("\n");
     snapshot("inspect", &text);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sealed_opens_at_its_place_and_nowhere_else() {
+    let desk = Desk::with_customers().await;
+    desk.customers(2).await;
+    desk.ok("migrate seal customers");
+    let document = desk.project.document("customers/c0001").await.unwrap().unwrap();
+    let told = desk.feed("inspect --keys --open customers/c0001", document.to_string());
+    assert_eq!(told.code, 0, "{}", told.transcript());
+    assert!(!told.stdout.contains("078-05"), "{}", told.transcript());
+    let shown = desk.feed("inspect --open customers/c0001 --show-values", document.to_string());
+    assert!(shown.stdout.contains(r#"ssn opens: {"stringValue":"078-05-0001"}"#), "{}", shown.transcript());
+    // The place is the one that was named, whatever the document says of itself.
+    let moved = desk.feed("inspect --open customers/c0000", document.to_string());
+    assert_eq!(moved.code, 3, "{}", moved.transcript());
+    assert!(moved.stdout.contains("ssn does not open: "), "{}", moved.transcript());
+
+    // A value by itself, and a collection that the configuration does not know.
+    let ssn = document["fields"]["ssn"]["bytesValue"].as_str().unwrap();
+    assert_eq!(desk.feed("inspect --open customers/c0001 --field ssn", ssn).code, 0);
+    assert_eq!(desk.feed("inspect --open customers/c0001 --field email", ssn).code, 3);
+    assert_eq!(desk.feed("inspect --open customers/c0001", ssn).code, 2);
+    let config = desk.read("fireseal.toml");
+    let without = config.split("[collections.customers").next().unwrap();
+    std::fs::write(desk.path("without.toml"), without).unwrap();
+    let words = ["inspect", "--open", "customers/c0001", "--config", "without.toml"];
+    assert_eq!(desk.feed_words(&words, document.to_string()).code, 0);
+    let text = [&told, &shown, &moved].map(Run::transcript).join("\n");
+    snapshot("inspect-open", &text);
+}

@@ -18,7 +18,7 @@ pub fn confirm(options: &Options, warning: &str, word: &str) -> Result<(), Failu
         return Ok(());
     }
     if !is_terminal() {
-        return Err(Failure::usage(format!("{warning} Nothing was done."))
+        return Err(Failure::usage(format!("not confirmed, so nothing was done. {warning}"))
             .advise("there is no terminal to ask on: look at what it does, then give --yes"));
     }
     if question(&format!("{warning}\nType {word} to go on: "))? == word {

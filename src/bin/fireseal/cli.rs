@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::failure::Failure;
 use crate::output::{Output, Told};
-use crate::{completions, indexes, init, inspect, keys, man, migrate, recovery, vectors};
+use crate::{audit, completions, indexes, init, inspect, keys, man, migrate, recovery, vectors};
 
 /// Seals fields of Firestore documents, and looks after the keys.
 ///
@@ -37,7 +37,7 @@ pub struct Cli {
 #[command(next_help_heading = "Options of every command")]
 pub struct Options {
     /// The configuration [default: fireseal.toml]
-    #[arg(long, global = true, value_name = "FILE", env = "FIRESEAL_CONFIG", value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, value_name = "FILE", env = "FIRESEAL_CONFIG", hide_env_values = true, value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// The Google Cloud project, instead of the configured one
     #[arg(long, global = true, value_name = "ID")]
@@ -62,6 +62,7 @@ pub enum Command {
     Recovery(recovery::Recovery),
     #[command(subcommand)]
     Migrate(migrate::Migrate),
+    Audit(audit::Audit),
     Inspect(inspect::Inspect),
     Indexes(indexes::Indexes),
     Vectors(vectors::Vectors),
@@ -76,6 +77,7 @@ impl Command {
             Self::Keys(command) => command.run(options, output).await,
             Self::Recovery(command) => command.run(options, output).await,
             Self::Migrate(command) => command.run(options, output).await,
+            Self::Audit(command) => command.run(options, output).await,
             Self::Inspect(command) => command.run(options, output).await,
             Self::Indexes(command) => command.run(options, output),
             Self::Vectors(command) => command.run(),

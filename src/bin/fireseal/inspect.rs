@@ -69,8 +69,8 @@ enum What {
     Malformed { bytes: usize },
     /// Anything else, by the name of its kind.
     Clear(String),
-    /// A token of a blind index.
-    Token,
+    /// A part of a blind index's entry.
+    Entry,
 }
 
 impl Inspect {
@@ -172,7 +172,7 @@ fn told(kind: &str, found: &[Found], ring: Option<&Manifest>) -> (String, Value,
             What::Sealed { key, bytes } => ("sealed, version 1".to_owned(), Some(key), Some(bytes)),
             What::Malformed { bytes } => ("malformed: no envelope".to_owned(), None, Some(bytes)),
             What::Clear(kind) => (format!("clear {kind}"), None, None),
-            What::Token => ("index token".to_owned(), None, None),
+            What::Entry => ("index entry".to_owned(), None, None),
         };
         if let Some(key) = key {
             *keys.entry(key.to_string()).or_default() += 1;

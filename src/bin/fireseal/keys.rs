@@ -64,7 +64,7 @@ pub struct By {
     #[command(flatten)]
     pub of: Of,
     /// The authority's file, or `-` for standard input; else the configured one
-    #[arg(long, value_name = "FILE", env = "FIRESEAL_AUTHORITY_FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", env = "FIRESEAL_AUTHORITY_FILE", hide_env_values = true, value_hint = ValueHint::FilePath)]
     pub authority: Option<PathBuf>,
 }
 

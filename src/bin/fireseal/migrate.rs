@@ -7,6 +7,7 @@ mod verify;
 mod work;
 
 use clap::{Args, Subcommand};
+use fireseal::Purpose;
 use fireseal::operations::{
     FieldsError, ReindexFields, Reseal as ResealStep, Seal as SealStep, Unseal as UnsealStep,
 };
@@ -86,9 +87,10 @@ impl Reseal {
         if self.open_compromised {
             vault = vault.opening_compromised();
         }
-        let step = ResealStep::new(config, vault).map_err(wrong)?;
+        let step = ResealStep::new(config, vault.clone()).map_err(wrong)?;
         let step = if self.open_compromised { step.from_compromised() } else { step };
-        self.work.run(context, step).await
+        let work = self.work.towards_primary(context, &vault, Purpose::Data, &step).await?;
+        work.run(context, step).await
     }
 }
 
@@ -102,8 +104,9 @@ pub struct Reindex {
 impl Reindex {
     async fn run(self, context: &Context<'_>) -> Result<Told, Failure> {
         let (config, vault) = (self.work.collection(context)?, self.work.vault(context).await?);
-        let step = ReindexFields::new(config, vault).map_err(wrong)?;
-        self.work.run(context, step).await
+        let step = ReindexFields::new(config, vault.clone()).map_err(wrong)?;
+        let work = self.work.towards_primary(context, &vault, Purpose::Index, &step).await?;
+        work.run(context, step).await
     }
 }
 

@@ -45,14 +45,13 @@ pub struct Output {
 
 impl Output {
     pub fn new(options: &Options) -> Self {
-        let colour = std::io::stderr().is_terminal()
-            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         Self { json: options.json, quiet: options.quiet, colour }
     }
 
-    /// Whether standard error shows colours.
-    pub fn colour(&self) -> bool {
+    /// Whether the environment allows colours, where a terminal shows them.
+    pub fn colours_allowed(&self) -> bool {
         self.colour
     }
 
@@ -119,7 +118,11 @@ impl Output {
     }
 
     fn bold(&self, word: &str, colour: u8) -> String {
-        if self.colour { format!("\x1b[1;{colour}m{word}\x1b[0m") } else { word.to_owned() }
+        if self.colour && std::io::stderr().is_terminal() {
+            format!("\x1b[1;{colour}m{word}\x1b[0m")
+        } else {
+            word.to_owned()
+        }
     }
 }
 

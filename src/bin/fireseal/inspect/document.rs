@@ -77,7 +77,7 @@ fn one(value: &Value, path: &str, found: &mut Vec<Found>) {
             }
             return;
         }
-        _ if path.starts_with("_seal.idx.") => What::Token,
+        _ if path.starts_with("_seal.idx.") => What::Entry,
         Some(ValueType::BytesValue(bytes)) => envelope::of(bytes).unwrap_or_else(|| clear("bytes")),
         None | Some(ValueType::NullValue(_)) => clear("null"),
         Some(ValueType::BooleanValue(_)) => clear("boolean"),

@@ -95,7 +95,7 @@ pub async fn open(
                 WriteKind::Set { fields, .. } => {
                     root(field, fields).ok_or_else(|| "it holds nothing".to_owned())
                 }
-                WriteKind::Delete => Err("it holds nothing".to_owned()),
+                _ => Err("it holds nothing".to_owned()),
             },
             Some(Outcome::Failed(failure)) => Err(failure.reason),
             _ => Err("it holds nothing that is sealed".to_owned()),

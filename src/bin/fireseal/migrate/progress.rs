@@ -67,7 +67,7 @@ impl Shown {
 }
 
 fn bar(output: &Output) -> ProgressBar {
-    let template = if output.colour() {
+    let template = if output.colours_allowed() {
         "{bar:30.cyan} {pos}/{len} documents  {msg}  {elapsed}, {eta} left"
     } else {
         "{bar:30} {pos}/{len} documents  {msg}  {elapsed}, {eta} left"

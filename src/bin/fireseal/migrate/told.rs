@@ -52,7 +52,8 @@ pub fn report(report: &Report) -> String {
     if untold > 0 {
         text.push_str(&format!("failed      {untold} more\n"));
     }
-    if matches!(report.step.as_str(), "seal" | "import") && report.finished && !report.dry_run {
+    let vouched = report.total.counts.sealed + report.total.counts.imported > 0;
+    if vouched && report.finished && !report.dry_run {
         text.push_str(
             "Sealing what was found vouches for it. Older plaintext may still stand in backups, exports and\n\
              point-in-time recovery. Next: `fireseal migrate verify`.\n",
@@ -98,7 +99,7 @@ fn values(tally: &Tally) -> String {
         .filter(|(number, _)| *number > 0)
         .map(|(number, what)| format!("{number} {what}"))
         .collect();
-    let did = if did.is_empty() { "nothing to do".to_owned() } else { did.join(", ") };
+    let did = if did.is_empty() { "none touched".to_owned() } else { did.join(", ") };
     format!("values      {did}\n")
 }
 

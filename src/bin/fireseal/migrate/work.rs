@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
-use fireseal::CollectionPath;
 use fireseal::custody::KeyVault;
 use fireseal::operations::{
-    Budget, Checkpoints, CollectionConfig, Job, JobError, JobHandle, JobStatus, Prices, Report, Step,
+    Budget, Checkpoints, CollectionConfig, Job, JobError, JobHandle, JobStatus, Prices, Report, ScopeRule,
+    Step,
 };
 use fireseal::store::From;
+use fireseal::{CollectionPath, Purpose};
 use serde_json::json;
 
 use super::progress::Shown;
@@ -74,6 +75,9 @@ pub struct Work {
     /// Whether the step writes nothing by its nature.
     #[arg(skip)]
     only_reads: bool,
+    /// The job's name where it is about the keys of the day.
+    #[arg(skip)]
+    key_name: Option<String>,
 }
 
 impl Work {
@@ -81,6 +85,25 @@ impl Work {
     pub fn only_reading(mut self) -> Self {
         self.only_reads = true;
         self
+    }
+
+    /// For a step that goes to the key of the day: another key makes another job.
+    pub async fn towards_primary(
+        mut self,
+        context: &Context<'_>,
+        vault: &KeyVault,
+        purpose: Purpose,
+        step: &dyn Step,
+    ) -> Result<Self, Failure> {
+        let config = self.collection(context)?;
+        // Where each document names its scope there is no one key.
+        let ScopeRule::Fixed(scope) = &config.scope else { return Ok(self) };
+        if let Some(primary) = vault.manifest(scope).await?.primary(purpose) {
+            let print: String = step.fingerprint().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+            let key: String = primary.id.to_string().chars().take(12).collect();
+            self.key_name = Some(format!("{}-{}-{print}-{key}", step.name(), config.path.replace('/', ".")));
+        }
+        Ok(self)
     }
 
     /// Whether it will do the work, and not only say something about it.
@@ -118,6 +141,10 @@ impl Work {
         let job = self.job(context, step).await?;
         if self.again {
             job.forget().await.map_err(failed)?;
+        } else if !self.dry_run
+            && job.status().await.map_err(failed)?.is_some_and(|status| status.is_finished())
+        {
+            context.output.warn("this job was finished before: give --again to look at all documents anew");
         }
         stop_on_signals(job.handle(), *context.output);
         let mut shown = Shown::new(context.output);
@@ -151,7 +178,7 @@ impl Work {
         if !self.only_reads || self.name.is_some() || self.checkpoint_file.is_some() {
             job = job.checkpoint(checkpoints);
         }
-        if let Some(name) = &self.name {
+        if let Some(name) = self.name.as_ref().or(self.key_name.as_ref()) {
             job = job.named(name);
         }
         if let Some(parts) = self.parts {

@@ -70,7 +70,7 @@ pub struct Approve {
     #[arg(long, value_name = "CHARACTERS")]
     fingerprint: String,
     /// The authority's file, or `-` for standard input; else the configured one
-    #[arg(long, value_name = "FILE", env = "FIRESEAL_AUTHORITY_FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", env = "FIRESEAL_AUTHORITY_FILE", hide_env_values = true, value_hint = ValueHint::FilePath)]
     authority: Option<PathBuf>,
 }
 

@@ -1,0 +1,70 @@
+//! Audits: for people, for builds, as a page.
+
+use serde_json::{Value, json};
+
+use super::desk::{Desk, snapshot};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_finds_what_is_in_plaintext_and_nothing_once_it_is_sealed() {
+    let desk = Desk::with_customers().await;
+    desk.customers(6).await;
+    let mut told = String::new();
+    let mut run = |arguments: &str, code: i32| {
+        let run = desk.run(arguments);
+        told.push_str(&run.transcript());
+        told.push('\n');
+        assert_eq!(run.code, code, "{}", run.transcript());
+    };
+    run("audit --save before.json", 3);
+    desk.ok("migrate seal customers");
+    run("audit --html audit.html --earlier before.json", 0);
+    run("audit --without-keys", 0);
+    run("audit nowhere", 2);
+    run("audit --html audit.html --earlier fireseal.toml", 2);
+    let told = told.replace(desk.project.id(), "<project>");
+    snapshot("audit", &without_days(&told));
+    let page = desk.read("audit.html");
+    assert!(page.starts_with("<!") && page.contains("customers") && !page.contains("078-05"), "{page}");
+
+    let report = desk.json("audit");
+    assert_eq!(
+        (report["event"].as_str(), report["findings"].clone()),
+        (Some("audit"), json!([])),
+        "{report}"
+    );
+    let sealed: u64 = report["collections"][0]["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|field| field["values"]["opened"].as_u64().unwrap())
+        .sum();
+    assert_eq!(sealed, 12);
+
+    // One value in the clear again, among the sealed ones.
+    let plain = json!({"ssn": {"stringValue": "078-05-9999"}, "name": {"stringValue": "x"}});
+    desk.project.put("customers/plain", &plain).await.unwrap();
+    let found = desk.run("audit --json");
+    assert_eq!(found.code, 3, "{}", found.transcript());
+    let lines: Vec<Value> = found.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.len() > 1 && lines[0]["event"] == "progress", "{}", found.transcript());
+    assert!(!found.transcript().contains("078-05-9999"));
+}
+
+/// Days, times of the day, and the short form of key ids.
+fn without_days(text: &str) -> String {
+    let digits = |word: &str, form: &str| {
+        word.len() == form.len()
+            && word
+                .chars()
+                .zip(form.chars())
+                .all(|(letter, like)| letter == like || (like == '0' && letter.is_ascii_digit()))
+    };
+    let word = |word: &str| match word {
+        _ if digits(word, "0000-00-00") => "<day>".to_owned(),
+        _ if digits(word, "00:00") => "<time>".to_owned(),
+        _ if word.contains('…') && word.len() > 10 => "<id>".to_owned(),
+        _ => word.to_owned(),
+    };
+    let line = |line: &str| line.split(' ').map(word).collect::<Vec<_>>().join(" ") + "\n";
+    text.lines().map(line).collect()
+}
