@@ -382,7 +382,8 @@ impl<T: Document + Send + Sync + 'static> Reindex<T> {
             mask.push(mark_path());
         }
         let write = Write::merge(document.path.clone(), fields, FieldMask::new(mask));
-        let write = self.repository.opener().resealed(&self.repository.collection, Some(document), write).await?;
+        let write =
+            self.repository.opener().resealed(&self.repository.collection, Some(document), write).await?;
         let write = write.with_precondition(unchanged(Some(document)));
         Ok(std::iter::once(write).chain(reservations).collect())
     }
