@@ -218,7 +218,7 @@ pub(super) fn whole(fields: &Fields) -> Option<&Fields> {
 }
 
 /// The document seal, whatever it is.
-pub(super) fn document_seal_value(fields: &Fields) -> Option<&Value> {
+pub(crate) fn document_seal_value(fields: &Fields) -> Option<&Value> {
     whole(fields)?.get(DOCUMENT)
 }
 

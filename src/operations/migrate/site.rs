@@ -362,6 +362,11 @@ impl<'a> Site<'a> {
         if self.written.is_empty() {
             return Ok(Outcome::Unchanged(self.counts));
         }
+        if seal_map::document_seal_value(&self.document.fields).is_some() {
+            let reason = "it has a document seal, which would no longer hold, and only its Rust type makes \
+                          anew: do this through the type";
+            return Err(StepFailure::of(self.document.path, FailureKind::NeedsType, reason));
+        }
         let Document { path, mut fields, .. } = self.document;
         let written = seal_map::narrowed(&mut fields, self.written);
         if let Err(error) = check_document(&path, &fields) {
