@@ -29,7 +29,7 @@ use futures::TryStreamExt;
 use futures::stream::BoxStream;
 
 const WRITERS: usize = 8;
-const LEASE: Duration = Duration::from_secs(2);
+const LEASE: Duration = Duration::from_secs(4);
 
 #[derive(Sealable, Clone, PartialEq)]
 #[sealable(collection = "customers", debug)]
@@ -496,8 +496,10 @@ async fn of_four_processes_one_dies() {
     println!("{count} documents by four processes, one killed, in {took:.1?}: {shares:?} written by each");
     println!("writes per document (times: documents): {histogram:?}; 16 parts taken {taken} times");
     assert!(histogram.keys().all(|times| *times == 1), "{histogram:?}");
-    assert!(count - all.len() <= 4 * 200 && shares.iter().all(|share| *share > 0));
     assert!(taken > 16, "no part was taken over");
+    // Each time a part is taken over, one commit at most was applied and not noted.
+    let spared = count - all.len();
+    assert!(spared as u64 <= (taken - 16) * 200 && shares.iter().all(|share| *share > 0), "{spared}");
     let verify =
         Job::new(store, customers(), Verify::new(config(), ring()).unwrap()).run(|_| ()).await.unwrap();
     assert_eq!((verify.run.documents, verify.run.failed), (count as u64, 0));
