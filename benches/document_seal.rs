@@ -85,15 +85,15 @@ fn at(bytes: usize) {
         let (own, base) = (micros(medians.own), micros(medians.base));
         println!("{what:>8}  {own:6.1} µs  without {base:6.1} µs  {:5.1} µs more", own - base);
     };
-    told("get", &|runtime| drop(black_box(runtime.block_on(vouched.get("ada")).unwrap())), &|runtime| {
-        drop(black_box(runtime.block_on(plain.get("ada")).unwrap()))
+    told("get", &|runtime| _ = black_box(runtime.block_on(vouched.get("ada")).unwrap()), &|runtime| {
+        _ = black_box(runtime.block_on(plain.get("ada")).unwrap())
     });
-    told("set", &|runtime| drop(black_box(runtime.block_on(vouched.set(&other)).unwrap())), &|runtime| {
-        drop(black_box(runtime.block_on(plain.set(&one)).unwrap()))
+    told("set", &|runtime| _ = black_box(runtime.block_on(vouched.set(&other)).unwrap()), &|runtime| {
+        _ = black_box(runtime.block_on(plain.set(&one)).unwrap())
     });
     told(
         "modify",
-        &|runtime| drop(black_box(runtime.block_on(vouched.modify("ada", |ada| ada.visits += 1)).unwrap())),
-        &|runtime| drop(black_box(runtime.block_on(plain.modify("ada", |ada| ada.visits += 1)).unwrap())),
+        &|runtime| _ = black_box(runtime.block_on(vouched.modify("ada", |ada| ada.visits += 1)).unwrap()),
+        &|runtime| _ = black_box(runtime.block_on(plain.modify("ada", |ada| ada.visits += 1)).unwrap()),
     );
 }
