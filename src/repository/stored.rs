@@ -96,7 +96,12 @@ impl<S: Companion> Stored<S> {
         self.value.open_at(&self.location, keys).await
     }
 
-    async fn verify<K: KeyProvider + ?Sized>(&self, keys: &K) -> Result<(), OpenError> {
+    /// Verifies a document of an authenticated type as it was read, and opens nothing: before its companion is
+    /// taken elsewhere, into a message say. Of any other type there is nothing to verify.
+    ///
+    /// # Errors
+    /// [`OpenError::Document`] if it does not verify; [`OpenError::Keys`] if the keys cannot be had.
+    pub async fn verify<K: KeyProvider + ?Sized>(&self, keys: &K) -> Result<(), OpenError> {
         let Some(info) = S::Open::SEAL else { return Ok(()) };
         let (fields, location) = (&self.document.fields, &self.location);
         let wanted = document_seal::key_id(fields).map(|id| (location.scope().clone(), id));

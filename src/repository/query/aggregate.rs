@@ -30,7 +30,8 @@ impl Number {
 
 impl<T: Document + Queryable + Send + Sync + 'static, A: Access<T>> Query<T, A> {
     /// How many documents are in the result. Where a part of the condition is checked here, each document is
-    /// read, but only the fields that are checked travel, and only these are opened.
+    /// read, but only the fields that are checked travel, and only these are opened. Unverified: no document
+    /// seal is looked at, and whoever writes the database changes what is counted.
     ///
     /// # Errors
     /// As for [`all`](Self::all); of the fields of a document, only those that decide need to open.
@@ -46,6 +47,7 @@ impl<T: Document + Queryable + Send + Sync + 'static, A: Access<T>> Query<T, A> 
     }
 
     /// The sum of the numbers in a clear field. Documents whose field holds no number count as nothing.
+    /// Unverified, as [`count`](Self::count).
     ///
     /// # Errors
     /// As for [`count`](Self::count).
@@ -63,7 +65,7 @@ impl<T: Document + Queryable + Send + Sync + 'static, A: Access<T>> Query<T, A> 
         }
     }
 
-    /// The mean of the numbers in a clear field; `None` of no numbers.
+    /// The mean of the numbers in a clear field; `None` of no numbers. Unverified, as [`count`](Self::count).
     ///
     /// # Errors
     /// As for [`count`](Self::count).

@@ -16,7 +16,8 @@ use crate::seal::{Document, FieldFailure, OpenError};
 use crate::store::Time;
 
 /// Some fields of a document, unverified: each sealed one is bound to its place and opens or does not, but
-/// that they belong together nothing says, nor are the clear ones what was written.
+/// that they belong together nothing says, nor are the clear ones what was written. A document seal covers
+/// the whole document, so it is not verified here, nor told of.
 pub struct Projected<T> {
     part: Part,
     selection: Arc<Selection>,
