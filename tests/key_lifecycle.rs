@@ -3,6 +3,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
+#[path = "support/promise.rs"]
+mod promise;
+
 #[path = "support/custody.rs"]
 mod support;
 
@@ -365,6 +368,7 @@ async fn killed_at_every_step_over_a_file() {
         })
         .await;
     }
+    promise::Promise::kept("key_rotation", 1);
 }
 
 #[tokio::test]
@@ -388,6 +392,7 @@ async fn killed_at_every_step_over_the_emulator() {
         })
         .await;
     }
+    promise::Promise::kept("key_rotation", 1);
 }
 
 /// Between the steps, too: while the file is written, synced and moved.
@@ -426,6 +431,7 @@ async fn killed_at_any_moment_over_a_file() {
     let vault = (scene.make)().with_root(root(1));
     vault.rotate(&scene.authority, &Scope::default()).await.unwrap();
     vault.verify(&Scope::default(), &root(1)).await.unwrap();
+    promise::Promise::kept("key_rotation", 1);
 }
 
 #[tokio::test]

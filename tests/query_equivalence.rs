@@ -3,6 +3,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::too_many_lines)]
 
+#[path = "support/promise.rs"]
+mod promise;
+
 #[path = "query_equivalence/draw.rs"]
 mod draw;
 #[path = "query_equivalence/people.rs"]
@@ -369,6 +372,7 @@ impl World {
             tally.widened
         );
         println!("drawn: {:?}", tally.kinds);
+        promise::Promise::kept("query_equivalence", usize::try_from(tally.queries).unwrap());
         assert!(tally.queries >= 1_000);
         assert_eq!(tally.kinds.len(), KINDS, "a kind was never drawn");
         assert!(tally.split > 0 && tally.moved > 0 && tally.widened > 0 && tally.rejected > 0);
