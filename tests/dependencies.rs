@@ -4,20 +4,27 @@
 
 use std::process::Command;
 
-fn tree(arguments: &[&str]) -> Vec<String> {
+/// The crates of the tree, each with its version and its features: `hmac v0.13.0|zeroize`.
+fn crates(arguments: &[&str]) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--offline", "--package", "fireseal", "--edges", "normal", "--prefix", "none"])
-        .args(["--format", "{p}"])
+        .args(["--format", "{p}|{f}"])
         .args(arguments)
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    let mut crates: Vec<String> =
-        text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
-    crates.sort();
-    crates.dedup();
-    crates
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Their names.
+fn tree(arguments: &[&str]) -> Vec<String> {
+    let crates = crates(arguments);
+    let mut names: Vec<String> =
+        crates.iter().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 #[test]
@@ -43,6 +50,24 @@ fn the_default_tree_holds_the_library_only() {
         assert!(!crates.iter().any(|name| name == unwanted), "{unwanted} is in the default tree");
     }
     println!("{} crates", crates.len());
+}
+
+/// What the compiler cannot check: these wipe what they compute with, or the identities that age keeps, and their
+/// types do not say so.
+#[test]
+fn what_holds_keys_within_the_libraries_is_wiped() {
+    let crates = crates(&["--all-features"]);
+    let wiping = ["chacha20|0.10", "chacha20|0.9", "hmac|0.13", "curve25519-dalek|4", "x25519-dalek|2"];
+    for wiping in wiping {
+        let (name, version) = wiping.split_once('|').unwrap();
+        let found: Vec<_> =
+            crates.iter().filter(|line| line.starts_with(&format!("{name} v{version}"))).collect();
+        assert!(
+            !found.is_empty(),
+            "{name} {version} is not in the tree: is there a later one to be checked?"
+        );
+        assert!(found.iter().all(|line| line.contains("zeroize")), "{found:?} without its feature zeroize");
+    }
 }
 
 /// Whoever adds a crate to every user's tree says so here.

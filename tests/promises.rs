@@ -201,6 +201,20 @@ promises! {
         [] {
             "tests/ui.rs": [misuse_is_refused],
         }
+    nothing_shows "No sensitive value and no key shows: in the database, on the wire, in a log, an error, a panic, a file, a command line"
+        [] {
+            "tests/leaks.rs": [the_database_holds_no_secret],
+            "tests/leaks_around.rs": [nothing_shows_around_a_process],
+        }
+    nothing_stays "No key, and nothing that the library decrypted into, stays in memory once it is dropped"
+        [] {"tests/leaks_memory.rs": [no_key_is_left_in_memory]}
+    nonces "No nonce is drawn twice: not within a document, across writes, by threads or after a fork"
+        [] {
+            "tests/fork.rs": [nonces_differ_after_fork],
+            "tests/nonces.rs": [sixteen_threads_seal_at_once],
+        }
+    constant_time "The time of comparing a tag, a token, a key id or a code does not tell where the difference lies"
+        [] {"src/timing.rs": [comparisons_take_the_same_time_wherever_the_difference_lies]}
 }
 
 fn block_on(test: impl Future<Output = ()>) {

@@ -156,8 +156,8 @@ impl Project {
     /// Every place of the whole database where `needle` stands: in document paths, in field names and map keys at any
     /// depth, in strings, in bytes, and in the text of numbers, times, coordinates, booleans and references.
     ///
-    /// For leak tests: write secrets, search for them, expect no hit. Search for something stored in the clear too, to
-    /// know that the search would have found them.
+    /// The bytes are looked for as they are. For leak tests there is [`assert_sealed`](Self::assert_sealed), which looks
+    /// for a secret in every form; search for something stored in the clear, to know that it would have been found.
     ///
     /// # Errors
     /// [`Error::EmptyNeedle`], [`Error::Http`] and [`Error::Refused`].

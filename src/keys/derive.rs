@@ -6,15 +6,20 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::labels::Labels;
 use crate::bytes::KeyId;
+use crate::bytes::wiped::wipe_stack_below;
+
+/// A derived key: boxed, so that returning it leaves no copy behind.
+pub(super) type Derived = Box<Zeroizing<[u8; 32]>>;
 
 /// The id that certifies a secret, and the one key that is derived from it.
-pub(super) fn derive(secret: &[u8; 32], labels: &Labels) -> (KeyId, Zeroizing<[u8; 32]>) {
+pub(super) fn derive(secret: &[u8; 32], labels: &Labels) -> (KeyId, Derived) {
     let hkdf = extract(secret, labels.salt);
     let mut id = [0; 32];
-    let mut key = Zeroizing::new([0; 32]);
-    for (label, output) in [(labels.id, &mut id), (labels.key, &mut key)] {
+    let mut key = Derived::default();
+    for (label, output) in [(labels.id, &mut id), (labels.key, &mut **key)] {
         hkdf.expand(label, output).expect("32 bytes are within HKDF-SHA256's 8,160");
     }
+    wipe_stack_below();
     (KeyId::from_bytes(id), key)
 }
 
@@ -22,15 +27,17 @@ pub(super) fn derive(secret: &[u8; 32], labels: &Labels) -> (KeyId, Zeroizing<[u
 pub(super) fn derive_id(secret: &[u8; 32], salt: &[u8], label: &[u8]) -> KeyId {
     let mut id = [0; 32];
     extract(secret, salt).expand(label, &mut id).expect("32 bytes are within HKDF-SHA256's 8,160");
+    wipe_stack_below();
     KeyId::from_bytes(id)
 }
 
 /// The key that is expanded from what it is for.
-pub(super) fn derive_for(secret: &[u8; 32], salt: &[u8], what: &[&[u8]]) -> Zeroizing<[u8; 32]> {
-    let mut key = Zeroizing::new([0; 32]);
+pub(super) fn derive_for(secret: &[u8; 32], salt: &[u8], what: &[&[u8]]) -> Derived {
+    let mut key = Derived::default();
     extract(secret, salt)
         .expand_multi_info(what, key.as_mut_slice())
         .expect("32 bytes are within HKDF-SHA256's 8,160");
+    wipe_stack_below();
     key
 }
 

@@ -5,6 +5,9 @@
 
 mod bytes;
 mod keys;
+#[cfg(test)]
+#[path = "../tests/support/promise.rs"]
+mod promise;
 mod seal;
 
 #[doc(hidden)]

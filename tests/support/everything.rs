@@ -13,8 +13,9 @@ use fireseal::custody::{
 };
 use fireseal::store::Store;
 use fireseal::{
-    AgeIdentity, Batch, Channel, DataKey, IndexKey, KeyProvider, KeyRing, LocalRoot, Message, MessageKey,
-    MessageRing, ReplayWindow, Repository, Scope, Sealable, SealedRepository, WatchEvent, transaction,
+    AgeIdentity, Batch, Channel, DataKey, DocumentPath, IndexKey, KeyProvider, KeyRing, LocalRoot, Location,
+    Message, MessageKey, MessageRing, ReplayWindow, Repository, Scope, Sealable, SealedRepository,
+    WatchEvent, transaction,
 };
 use futures::StreamExt as _;
 use secrecy::ExposeSecret as _;
@@ -74,7 +75,8 @@ impl Given {
         let key = |key: &Zeroizing<[u8; 32]>| Zeroizing::new(key.to_vec());
         vec![
             ("a plaintext", text(&self.ssn)),
-            ("a unique plaintext", text(&self.email)),
+            // Without the domain, which is no secret.
+            ("a unique plaintext", Zeroizing::new(self.email.as_bytes()[..24].to_vec())),
             ("an indexed plaintext", text(&self.last)),
             ("a nested plaintext", text(&self.card)),
             ("a plaintext of a struct that is not wiped", text(&self.unwiped)),
@@ -349,9 +351,16 @@ async fn failures(store: &(impl Store + Clone + 'static), given: &Given, keys: &
     told.debug(&sealed);
 }
 
-/// Keys of every kind, and a customer, held until they are dropped.
+/// Keys of every kind, and what was sealed and opened with them, held until they are dropped.
 pub fn hold(given: &Given) -> impl Sized + use<> {
     let ring = KeyRing::new(DataKey::from_bytes(&given.data)).with_index(IndexKey::from_bytes(&given.index));
     let messages = MessageRing::new(MessageKey::from_bytes(&given.message));
-    (ring, messages, LocalRoot::from_bytes(&given.root), customer(given, "ada"))
+    let place = |path| Location::new(DocumentPath::parse(path).unwrap());
+    let contact = Contact::Phone { number: given.unwiped.to_string() };
+    let note = Unwiped { id: "note".to_owned(), note: given.unwiped.to_string(), contact };
+    let note =
+        Unwiped::open(note.seal(&place("unwiped/note"), &ring).unwrap(), &place("unwiped/note"), &ring);
+    let sealed = customer(given, "ada").seal(&place("customers/ada"), &ring).unwrap();
+    let ada = Customer::open(sealed, &place("customers/ada"), &ring);
+    (ring, messages, LocalRoot::from_bytes(&given.root), note.unwrap(), ada.unwrap())
 }
