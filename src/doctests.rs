@@ -65,3 +65,6 @@ struct FluentCalls;
 
 #[doc = include_str!("../docs/guide/firestore-indexes.md")]
 struct FirestoreIndexes;
+
+#[doc = include_str!("../docs/guide/auditing.md")]
+struct Auditing;
