@@ -2,6 +2,7 @@
 
 mod audit;
 mod fields;
+mod migrate;
 mod step;
 
 pub use audit::{
@@ -12,5 +13,9 @@ pub use audit::{
 pub use fields::{
     CollectionConfig, Collections, Field, FieldPattern, FieldsError, IndexConfig, PatternStep, ScopeRule,
     SealedPlace, ValueKind,
+};
+pub use migrate::{
+    Import, LegacyAssociatedData, LegacyContent, LegacyEncoding, LegacyKey, LegacyLayout, ReindexAs,
+    ReindexFields, Reseal, ResealAs, Seal, SealAs, Unseal, Verify, VerifyAs,
 };
 pub use step::{Counts, Digest, FailureKind, Outcome, Planned, Step, StepFailure};

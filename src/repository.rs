@@ -14,7 +14,8 @@ mod outcome;
 mod parallel;
 mod query;
 mod reindex;
-mod seal_map;
+mod renew;
+pub(crate) mod seal_map;
 mod stored;
 mod transaction;
 mod unique;
@@ -32,6 +33,7 @@ pub use query::{
     Select,
 };
 pub use reindex::{IndexFailure, IndexState, Reindex, Reindexed};
+pub(crate) use renew::{Renewal, Standing};
 pub use stored::Stored;
 pub use transaction::{OverStore, Transaction, snapshot, transaction};
 pub use watch::{Checkpoint, NotACheckpoint, Watch, WatchEvent};

@@ -10,6 +10,7 @@ mod reveal;
 mod sealable;
 mod sealed;
 mod session;
+mod untyped;
 #[cfg(test)]
 mod vectors;
 mod walk;
@@ -34,5 +35,6 @@ pub(crate) use sealable::{
 };
 pub(crate) use sealed::Slot;
 pub use sealed::{NotSealed, Sealed};
+pub(crate) use untyped::seal_values;
 pub use walk::{Draft, Visit, Walk};
 pub use window::PlaintextWindow;

@@ -42,6 +42,19 @@ pub(crate) struct StepPath {
     steps: u32,
 }
 
+impl From<&FieldPath> for StepPath {
+    fn from(path: &FieldPath) -> Self {
+        let mut steps = Self::default();
+        for step in path.steps() {
+            match step {
+                FieldStep::Key(key) => steps.push_key(key),
+                FieldStep::Index(index) => steps.push_index(usize::try_from(*index).unwrap_or(usize::MAX)),
+            };
+        }
+        steps
+    }
+}
+
 /// A place in a [`StepPath`] to go back to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {

@@ -87,6 +87,15 @@ impl Plaintext {
         plaintext
     }
 
+    /// The plaintext of an envelope that was opened, to be sealed anew as it is.
+    pub(crate) fn again(opened: &[u8]) -> Self {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + opened.len() + TAG_BYTES);
+        bytes.extend_from_slice(&[0; HEADER_BYTES]);
+        bytes.extend_from_slice(opened);
+        bytes.extend_from_slice(&[0; TAG_BYTES]);
+        Self(Zeroizing::new(bytes))
+    }
+
     #[inline]
     fn start(content: u8, format: Format, room: usize) -> Self {
         let padding = format.pad.map_or(0, |multiple| multiple as usize);
@@ -230,13 +239,13 @@ pub(crate) fn take_bytes(plaintext: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Not
 }
 
 /// What a plaintext holds.
-enum Content<'a> {
+pub(crate) enum Content<'a> {
     MessagePack(&'a [u8]),
     Bytes(&'a [u8]),
 }
 
 impl<'a> Content<'a> {
-    fn decode(plaintext: &'a [u8]) -> Result<Self, NotDecodable> {
+    pub(crate) fn decode(plaintext: &'a [u8]) -> Result<Self, NotDecodable> {
         let (&content, mut value) = plaintext.split_first().ok_or(NotDecodable)?;
         if content & PADDED != 0 {
             let last = value.iter().rposition(|&byte| byte != 0).ok_or(NotDecodable)?;

@@ -13,6 +13,9 @@ pub(super) struct Labels {
 pub(super) const DATA_KEY: Labels =
     Labels { salt: b"fireseal v1 data key", id: b"fireseal v1 key id", key: b"fireseal v1 sealing key" };
 
+/// The key that codes what a data key sealed, for digests over a collection.
+pub(super) const DIGEST_KEY: &[u8] = b"fireseal v1 digest key";
+
 /// A message key, whose sealing key is XChaCha20-Poly1305's. Other labels than a data key's, so that
 /// even the same 32 bytes open nothing of the other kind.
 pub(super) const MESSAGE_KEY: Labels = Labels {

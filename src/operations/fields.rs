@@ -43,7 +43,6 @@ impl Field {
         Self { pattern, bytes: false, pad: None, kind: None, index: None }
     }
 
-    #[allow(dead_code)]
     pub(crate) fn format(&self) -> Format {
         self.pad.map_or(Format::new(), |multiple| Format::new().padded(multiple))
     }
@@ -266,7 +265,6 @@ impl CollectionConfig {
     }
 
     /// What the configuration says, in one text: equal for equal meanings.
-    #[allow(dead_code)]
     pub(crate) fn described(&self) -> String {
         let Self { path, group, scope, realm, fields } = self;
         format!("{path:?} {group} {scope:?} {realm:?} {fields:?}")

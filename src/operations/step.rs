@@ -68,20 +68,23 @@ impl<S: Step + ?Sized> Step for std::sync::Arc<S> {
 pub enum Outcome {
     /// Nothing is to be written; what was found.
     Unchanged(Counts),
-    /// One write.
+    /// One write, or more that go together.
     Write(Planned),
-    /// The step wrote the document itself.
-    Done(Counts),
     /// Nothing is written, since something is wrong with the document.
     Failed(StepFailure),
 }
 
 /// A write of a document that holds only if it is unchanged since it was read: whoever runs the step adds that
-/// precondition. It names the fields that change and no others.
+/// precondition. It names the fields that change and no others. A step itself never writes, so a dry run is a
+/// run without the commits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
     /// The write, without a precondition.
     pub write: Write,
+    /// Writes of other documents that are committed with it or not at all, with their own preconditions: the
+    /// reservations of unique values. None, most often. Where one of them does not hold, the document is read and
+    /// planned again.
+    pub also: Vec<Write>,
     /// What it does.
     pub counts: Counts,
 }

@@ -333,30 +333,48 @@ impl<T: Document + Send + Sync + 'static> Reindex<T> {
         Ok(Plan { location, ring, tokens: made, found, new, goes })
     }
 
+    /// What was found in one document's entries, and the writes that make them right; none where they are.
+    pub(super) async fn planned_writes(
+        &self,
+        document: &RawDocument,
+    ) -> Result<(IndexState, Vec<Write>), Error> {
+        let plan = self.plan(document).await?;
+        let writes = self.writes(document, &plan).await?;
+        Ok((plan.found, writes))
+    }
+
+    /// The document's write and its reservations; none where there is nothing to write after all.
+    async fn writes(&self, document: &RawDocument, plan: &Plan) -> Result<Vec<Write>, Error> {
+        let Plan { location, ring, tokens, new, .. } = plan;
+        let before = held(document, |name| plan.changes(name));
+        let store = self.repository.collection.store();
+        let reservations = reconcile(store, location, Some(ring), &before, &tokens.unique).await?;
+        if reservations.is_empty() && !plan.changes_any() {
+            return Ok(Vec::new());
+        }
+        // With a reservation alone the entry is written as it is, to be sure that the value stays.
+        let unique = tokens.unique.keys().filter(|name| !new.contains_key(*name));
+        let same = unique.filter_map(|name| Some((name, tokens.entries.get(name)?)));
+        let entries: BTreeMap<String, Value> =
+            new.iter().chain(same).map(|(name, entry)| (name.clone(), entry.clone())).collect();
+        let mask = entries.keys().chain(&plan.goes).map(|name| entry_path(name)).collect();
+        let mut fields = Fields::new();
+        seal_map::add_entries(&mut fields, entries);
+        let write = Write::merge(document.path.clone(), fields, FieldMask::new(mask))
+            .with_precondition(unchanged(Some(document)));
+        Ok(std::iter::once(write).chain(reservations).collect())
+    }
+
     /// Writes what was planned; reads and plans again where the document changes meanwhile. `false` if there
     /// was nothing to write after all.
     async fn rewrite(&self, mut document: RawDocument, mut plan: Plan) -> Result<bool, Error> {
         let collection = &self.repository.collection;
         let mut attempt = 1;
         loop {
-            let Plan { location, ring, tokens, new, .. } = &plan;
-            let before = held(&document, |name| plan.changes(name));
-            let reservations =
-                reconcile(collection.store(), location, Some(ring), &before, &tokens.unique).await?;
-            if reservations.is_empty() && !plan.changes_any() {
+            let writes = self.writes(&document, &plan).await?;
+            if writes.is_empty() {
                 return Ok(false);
             }
-            // With a reservation alone the entry is written as it is, to be sure that the value stays.
-            let unique = tokens.unique.keys().filter(|name| !new.contains_key(*name));
-            let same = unique.filter_map(|name| Some((name, tokens.entries.get(name)?)));
-            let entries: BTreeMap<String, Value> =
-                new.iter().chain(same).map(|(name, entry)| (name.clone(), entry.clone())).collect();
-            let mask = entries.keys().chain(&plan.goes).map(|name| entry_path(name)).collect();
-            let mut fields = Fields::new();
-            seal_map::add_entries(&mut fields, entries);
-            let write = Write::merge(document.path.clone(), fields, FieldMask::new(mask))
-                .with_precondition(unchanged(Some(&document)));
-            let writes = std::iter::once(write).chain(reservations).collect();
             match collection.commit(writes).await {
                 Err(error) if attempt < ATTEMPTS && (error.is_conflict() || error.is_not_found()) => {}
                 result => return result.map(|_| true),

@@ -12,8 +12,10 @@ use crate::store::value::{array_of, map_of};
 use crate::store::{Fields, Value, ValueType};
 
 /// The field that fireseal keeps for itself, and what stands in it.
-pub(super) const SEAL: &str = "_seal";
+pub(crate) const SEAL: &str = "_seal";
 const INDEXES: &str = "idx";
+/// What sealed values were in Firestore: the only entry that is sealed itself.
+pub(crate) const WAS: &str = "was";
 const MARK: &str = "write";
 
 const KEY: &str = "key";
@@ -124,9 +126,9 @@ fn shown(path: &[String]) -> FieldPath {
 
 /// The tokens of a value that is about to be written.
 #[derive(Debug, Default)]
-pub(super) struct Tokens {
+pub(crate) struct Tokens {
     /// By the entries' names.
-    pub(super) entries: BTreeMap<String, Value>,
+    pub(crate) entries: BTreeMap<String, Value>,
     /// For each unique field, its tokens under every live index key.
     pub(super) unique: BTreeMap<String, Vec<[u8; 32]>>,
     /// Entries of fields that did not open: they stay as they are stored.
@@ -136,7 +138,7 @@ pub(super) struct Tokens {
 impl Tokens {
     /// # Errors
     /// [`Error::NoIndexKey`]; a value that has no place in its index.
-    pub(super) fn of(terms: &[Terms], ring: &KeyRing, location: &Location) -> Result<Self, Error> {
+    pub(crate) fn of(terms: &[Terms], ring: &KeyRing, location: &Location) -> Result<Self, Error> {
         let Some(key) = ring.index() else {
             return Err(Error::NoIndexKey { scope: ring.scope().clone() });
         };
@@ -184,12 +186,12 @@ fn encode(entry: Entry, also: &[[u8; 32]]) -> Value {
     map_of(fields)
 }
 
-pub(super) fn bytes(bytes: Vec<u8>) -> Value {
+pub(crate) fn bytes(bytes: Vec<u8>) -> Value {
     Value { value_type: Some(ValueType::BytesValue(bytes)) }
 }
 
 /// The path of an entry, for a mask.
-pub(super) fn entry_path(name: &str) -> Vec<String> {
+pub(crate) fn entry_path(name: &str) -> Vec<String> {
     vec![SEAL.to_owned(), INDEXES.to_owned(), name.to_owned()]
 }
 
@@ -214,7 +216,7 @@ pub(super) fn mark(fields: &Fields) -> Option<&[u8]> {
 }
 
 /// Adds entries to fields that are about to be written.
-pub(super) fn add_entries(fields: &mut Fields, entries: impl IntoIterator<Item = (String, Value)>) {
+pub(crate) fn add_entries(fields: &mut Fields, entries: impl IntoIterator<Item = (String, Value)>) {
     let mut entries = entries.into_iter().peekable();
     if entries.peek().is_some() {
         inner(inner(fields, SEAL), INDEXES).extend(entries);
@@ -222,7 +224,7 @@ pub(super) fn add_entries(fields: &mut Fields, entries: impl IntoIterator<Item =
 }
 
 /// The entries of a document that was read.
-pub(super) fn entries(fields: &Fields) -> Option<&Fields> {
+pub(crate) fn entries(fields: &Fields) -> Option<&Fields> {
     map(map(fields.get(SEAL)?)?.get(INDEXES)?)
 }
 
@@ -256,8 +258,56 @@ pub(super) fn replace(fields: &mut Fields, goes: impl Fn(&str) -> bool, new: BTr
     add_entries(fields, new);
 }
 
+/// Removes one entry, and the map of all where it was the last.
+pub(crate) fn remove_entry(fields: &mut Fields, name: &str) {
+    if let Some(seal) = fields.get_mut(SEAL).and_then(map_mut)
+        && let Some(entries) = seal.get_mut(INDEXES).and_then(map_mut)
+    {
+        entries.remove(name);
+        if entries.is_empty() {
+            seal.remove(INDEXES);
+        }
+    }
+}
+
+/// What stands in `_seal` under a name, where it is bytes.
+pub(crate) fn bytes_of<'a>(fields: &'a Fields, name: &str) -> Option<&'a [u8]> {
+    as_bytes(map(fields.get(SEAL)?)?.get(name)?)
+}
+
+/// Puts something into `_seal`.
+pub(crate) fn add(fields: &mut Fields, name: &str, value: Value) {
+    inner(fields, SEAL).insert(name.to_owned(), value);
+}
+
+/// Takes something out of `_seal`.
+pub(crate) fn remove(fields: &mut Fields, name: &str) {
+    if let Some(seal) = fields.get_mut(SEAL).and_then(map_mut) {
+        seal.remove(name);
+    }
+}
+
+/// The paths of a write of these, after it: where nothing is left in a map of `_seal`, the map itself goes.
+pub(crate) fn narrowed(
+    fields: &mut Fields,
+    written: impl IntoIterator<Item = Vec<String>>,
+) -> BTreeSet<Vec<String>> {
+    if fields.get(SEAL).and_then(map).is_some_and(Fields::is_empty) {
+        fields.remove(SEAL);
+    }
+    let (no_seal, no_entries) = (!fields.contains_key(SEAL), entries(fields).is_none());
+    let narrow = |names: Vec<String>| match names.first() {
+        Some(root) if root == SEAL && no_seal => vec![SEAL.to_owned()],
+        Some(root) if root == SEAL && no_entries && names.get(1).is_some_and(|name| name == INDEXES) => {
+            entries_path()
+        }
+        _ => names,
+    };
+    written.into_iter().map(narrow).collect()
+}
+
 /// The tokens that a document's entry says are reserved for it, of however many the first 8.
-pub(super) fn reserved(entry: &Value) -> Vec<[u8; 32]> {
+pub(crate) fn reserved(entry: &Value) -> Vec<[u8; 32]> {
     let Some(entry) = map(entry) else { return Vec::new() };
     let also = match entry.get(ALSO).and_then(|value| value.value_type.as_ref()) {
         Some(ValueType::ArrayValue(array)) => array.values.as_slice(),
@@ -268,7 +318,7 @@ pub(super) fn reserved(entry: &Value) -> Vec<[u8; 32]> {
 }
 
 /// Which index key made an entry.
-pub(super) fn entry_epoch(entry: &Value) -> Option<[u8; 16]> {
+pub(crate) fn entry_epoch(entry: &Value) -> Option<[u8; 16]> {
     as_bytes(map(entry)?.get(KEY)?)?.try_into().ok()
 }
 

@@ -18,7 +18,7 @@ use crate::bytes::aead::Subcipher;
 use crate::bytes::context::{AssociatedData, Place, StepPath};
 use crate::bytes::envelope::{HEADER_BYTES, Header, VERSION};
 use crate::bytes::plaintext::{self, Foreign, NotDecodable};
-use crate::bytes::{Format, KeyId};
+use crate::bytes::{FieldPath, Format, KeyId};
 use crate::keys::{DataKey, KeyLookup};
 
 /// The walk that opens each sealed field of a companion, and remembers those that do not open.
@@ -146,6 +146,13 @@ impl<'a> Walk<Reveal<'a>> {
         };
         self.act.failures.push(FieldFailure { field: self.path.decode(), cause });
         Err(Closed::new(sealed, cause))
+    }
+
+    /// Opens the bytes that are stored at a path, and returns the plaintext, content byte and padding included.
+    pub(crate) fn open_at(&mut self, path: &FieldPath, stored: &[u8]) -> Result<Zeroizing<Vec<u8>>, Cause> {
+        self.path = StepPath::from(path);
+        self.decrypt(stored)?;
+        Ok(std::mem::take(&mut self.act.plaintext))
     }
 
     /// Decrypts into the walk's plaintext.

@@ -80,6 +80,12 @@ pub(crate) fn array_of(values: Vec<Value>) -> Value {
     Value { value_type: Some(ValueType::ArrayValue(array)) }
 }
 
+/// A place on earth.
+pub(crate) fn point_of(latitude: f64, longitude: f64) -> ValueType {
+    let point = firestore::gcloud_sdk::google::r#type::LatLng { latitude, longitude };
+    ValueType::GeoPointValue(point)
+}
+
 /// Whether decoding stops because one field stands under two of its names.
 pub(crate) fn reads_twice<T: DeserializeOwned>(fields: &Fields) -> bool {
     let decoded = T::deserialize(FirestoreValue::from(map_of(fields.clone())));
