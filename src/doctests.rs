@@ -77,3 +77,6 @@ struct Program;
 
 #[doc = include_str!("../docs/guide/jobs-on-cloud-run-and-kubernetes.md")]
 struct JobsOnCloudRunAndKubernetes;
+
+#[doc = include_str!("../docs/guide/auditing.md")]
+struct Auditing;
