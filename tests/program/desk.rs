@@ -116,6 +116,8 @@ impl Desk {
                 seen.push(byte[0]);
             }
             from = seen.len();
+            // The question stands there a moment before the echo is turned off; people type slower than that.
+            std::thread::sleep(std::time::Duration::from_millis(500));
             stdin.write_all(format!("{}\n", answer.trim_end()).as_bytes()).unwrap();
             stdin.flush().unwrap();
         }
