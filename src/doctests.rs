@@ -63,6 +63,9 @@ struct Watching;
 #[doc = include_str!("../docs/guide/fluent-calls.md")]
 struct FluentCalls;
 
+#[doc = include_str!("../docs/guide/migrating.md")]
+struct Migrating;
+
 #[doc = include_str!("../docs/guide/firestore-indexes.md")]
 struct FirestoreIndexes;
 

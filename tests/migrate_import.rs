@@ -61,7 +61,7 @@ async fn what_was_sealed_by_hand_opens_with_its_type(store: Db) {
     let import = import(indexed(), LegacyLayout::default());
     let pass = run(&store, "customers", &import).await.clean();
     assert_eq!((pass.documents, pass.written), (4, 3));
-    assert_eq!((pass.counts.imported, pass.counts.sealed, pass.counts.indexed), (2, 3, 2));
+    assert_eq!((pass.counts.imported, pass.counts.sealed, pass.counts.indexed), (2, 1, 2));
     let verified = run(&store, "customers", &Verify::new(indexed(), ring()).unwrap()).await.clean();
     assert_eq!(verified.counts.digest, pass.counts.digest);
 
@@ -126,38 +126,39 @@ async fn every_layout_is_read(store: Db) {
     let url_safe = |bytes: Vec<u8>| text(&URL_SAFE_NO_PAD.encode(bytes));
     let layout = |encoding, associated_data, content| LegacyLayout { encoding, associated_data, content };
     type Encode = fn(Vec<u8>) -> Value;
-    let cases: Vec<(LegacyLayout, &[u8], &[u8], Encode, Value)> = vec![
+    type Case = (LegacyLayout, &'static [u8], Vec<u8>, Encode, Value);
+    let cases: Vec<Case> = vec![
         (
             layout(LegacyEncoding::Bytes, LegacyAssociatedData::DocumentPath, LegacyContent::Bytes),
             b"things/0",
-            &[0, 1, 255],
+            vec![0, 1, 255],
             |sealed| bytes(&sealed),
             bytes(&[0, 1, 255]),
         ),
         (
             layout(LegacyEncoding::Base64, LegacyAssociatedData::DocumentId, LegacyContent::Json),
             b"1",
-            json.as_bytes(),
+            json.as_bytes().to_vec(),
             base64,
             from_json,
         ),
         (
             layout(LegacyEncoding::Base64, LegacyAssociatedData::None, LegacyContent::Text),
             b"",
-            "é".as_bytes(),
+            "é".as_bytes().to_vec(),
             url_safe,
             text("é"),
         ),
         (
             layout(LegacyEncoding::Hex, LegacyAssociatedData::Fixed(b"v1".to_vec()), LegacyContent::Text),
             b"v1",
-            b"",
+            Vec::new(),
             hex,
             text(""),
         ),
     ];
     for (at, (layout, aad, plaintext, encode, expected)) in cases.into_iter().enumerate() {
-        let sealed = encode(by_hand([at as u8 + 2; 12], aad, plaintext));
+        let sealed = encode(by_hand([7; 12], aad, &plaintext));
         put(&store, &format!("things/{at}"), fields([("value", sealed)])).await;
         let config = || sealing("things", &["value"]);
         let page = documents(&store, "things").await;

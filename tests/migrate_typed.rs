@@ -156,11 +156,19 @@ async fn resealing_takes_everything_along(store: Db) {
 
 async fn a_key_that_others_may_have_has_to_be_asked_for(store: Db) {
     put(&store, "customers/ada", in_clear("ada@example.org")).await;
-    let old = DataKey::from_bytes(&[7; 32]);
     run(&store, "customers", &SealAs::new(&customers(&store, ring()), FIELDS, tomorrow())).await.clean();
-    let leaked = only_new().with_compromised(old.id());
-    let pass = run(&store, "customers", &ResealAs::new(&customers(&store, leaked)).from_compromised()).await;
-    assert_eq!((pass.written, pass.failed[0].kind), (0, FailureKind::KeyCompromised));
+    let key = Arc::new(DataKey::from_bytes(&[7; 32]));
+    let reseal = |opening| {
+        let keys = Leaked { ring: only_new(), key: Arc::clone(&key), opening };
+        ResealAs::new(&Repository::<Customer>::new(Arc::clone(&store), keys))
+    };
+    for step in [reseal(false), reseal(true), reseal(false).from_compromised()] {
+        let pass = run(&store, "customers", &step).await;
+        assert_eq!((pass.written, pass.failed[0].kind), (0, FailureKind::KeyCompromised));
+    }
+    let pass = run(&store, "customers", &reseal(true).from_compromised()).await.clean();
+    assert_eq!((pass.counts.resealed, pass.counts.compromised), (5, 5));
+    assert_eq!(customers(&store, only_new()).get("ada").await.unwrap().unwrap().first, "Ada");
 }
 
 async fn index_entries_are_made_right_with_the_type_and_without(store: Db) {

@@ -162,6 +162,8 @@ mod tests {
         assert_eq!(key.expose_secret(), &[9; 32]);
         let extracted = hmac(b"fireseal v1 data key", &[9; 32]);
         assert_eq!(key.id().as_bytes(), &hmac(&extracted, b"fireseal v1 key id\x01"));
+        let digest_key = hmac(&extracted, b"fireseal v1 digest key\x01");
+        assert_eq!(key.digest_key().token(b"message"), hmac(&digest_key, b"message"));
         let sealing_key = hmac(&extracted, b"fireseal v1 sealing key\x01");
         let mut sealed = *b"text";
         let tag = key.cipher().seal(&[1; 24], b"", &mut sealed).expect("short");

@@ -5,11 +5,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use fireseal::operations::{CollectionConfig, Collections, Counts, Field, Outcome, Step, StepFailure};
 use fireseal::store::{
     Document, FieldMask, Fields, ListRequest, Precondition, Store, Value, ValueType, Write, WriteKind,
 };
-use fireseal::{CollectionPath, DataKey, DocumentPath, IndexKey, KeyRing};
+use fireseal::{
+    CollectionPath, DataKey, DocumentPath, IndexKey, KeyError, KeyId, KeyLookup, KeyProvider, KeyRing, Scope,
+};
 use firestore::gcloud_sdk::google::firestore::v1::{ArrayValue, MapValue};
 
 pub type Db = Arc<dyn Store>;
@@ -138,9 +141,7 @@ pub async fn change(store: &Db, at: &str, name: &str, value: Value) {
 
 /// A configuration as it stands in a file, in JSON.
 pub fn config(json: &str) -> CollectionConfig {
-    let collections: Collections = serde_json::from_str(json).unwrap();
-    let config = collections.iter().next().unwrap().clone();
-    config
+    serde_json::from_str::<Collections>(json).unwrap().iter().next().unwrap().clone()
 }
 
 /// Fields without more than their patterns.
@@ -175,4 +176,27 @@ pub fn same_fields(one: &Fields, another: &Fields) -> bool {
 pub async fn by_path(store: &Db, collection: &str) -> BTreeMap<String, Fields> {
     let documents = documents(store, collection).await.into_iter();
     documents.map(|document| (document.path.to_string(), document.fields)).collect()
+}
+
+/// As a vault does: the ring knows that others may have the key, and opening with it was asked for, or not.
+pub struct Leaked {
+    pub ring: KeyRing,
+    pub key: Arc<DataKey>,
+    pub opening: bool,
+}
+
+#[async_trait]
+impl KeyProvider for Leaked {
+    async fn ring(&self, _: &Scope) -> Result<KeyRing, KeyError> {
+        Ok(self.ring.clone().with_compromised(self.key.id()))
+    }
+
+    async fn keys(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError> {
+        let ring = self.ring(&Scope::default()).await?;
+        let look_up = |(_, id): &(Scope, KeyId)| match ring.key(id) {
+            KeyLookup::Compromised if self.opening => KeyLookup::Found(Arc::clone(&self.key)),
+            key => key,
+        };
+        Ok(wanted.iter().map(look_up).collect())
+    }
 }

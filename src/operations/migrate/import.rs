@@ -77,7 +77,10 @@ impl Import {
                 },
             };
             let mut value = match &stored.value_type {
-                None | Some(ValueType::NullValue(_)) => stored,
+                None | Some(ValueType::NullValue(_)) => {
+                    site.counts.sealed += 1;
+                    stored
+                }
                 _ => match self.layout.open(&self.key, &stored, site.path()) {
                     Ok(value) => {
                         site.counts.imported += 1;
@@ -96,7 +99,6 @@ impl Import {
             };
             field.kind.into_iter().for_each(|kind| apply(kind, &mut value));
             site.seal(&at, field, &value)?;
-            site.counts.sealed += 1;
             if field.index.is_some() {
                 indexed.push((field, value));
             }

@@ -73,7 +73,8 @@ fn reseal(mut site: Site<'_>, compromised: bool) -> Result<Outcome, StepFailure>
             continue;
         }
         if site.is_compromised(&key) {
-            vouched(&mut site, &at, compromised)?;
+            vouched(&site, &at, compromised)?;
+            site.counts.compromised += u64::from(!is_was);
         }
         site.seal_again(&at, &opened);
         if let Some(field) = field {
@@ -85,9 +86,9 @@ fn reseal(mut site: Site<'_>, compromised: bool) -> Result<Outcome, StepFailure>
     site.finish()
 }
 
-/// Counts a value under a compromised key, or refuses it.
+/// Refuses a value under a compromised key, unless it was asked for.
 pub(super) fn vouched(
-    site: &mut Site<'_>,
+    site: &Site<'_>,
     at: &crate::bytes::FieldPath,
     asked_for: bool,
 ) -> Result<(), StepFailure> {
@@ -96,6 +97,5 @@ pub(super) fn vouched(
             "others may have its key, and writing it anew would vouch for it: that has to be asked for";
         return Err(site.failure(at, FailureKind::KeyCompromised, reason));
     }
-    site.counts.compromised += 1;
     Ok(())
 }

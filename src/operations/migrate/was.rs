@@ -222,3 +222,39 @@ impl<'de> Deserialize<'de> for Key {
         deserializer.deserialize_any(KeyVisitor)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::plaintext::{Plaintext, read_message_pack};
+    use crate::bytes::{FieldPath, Format};
+
+    fn path(steps: &[FieldStep]) -> FieldPath {
+        FieldPath::new(steps.to_vec())
+    }
+
+    #[test]
+    fn the_encoding_is_the_documented_one() {
+        let name = |name: &str| FieldStep::Key(name.to_owned());
+        let time = Was::Kind(Kind::Value(ValueKind::Timestamp));
+        let at = path(&[name("a"), FieldStep::Index(2), name("b")]);
+        let was = Was::with(None, at.steps(), Some(time.clone()));
+        let was = Was::with(was, path(&[name("p")]).steps(), Some(Was::Kind(Kind::Numbers))).expect("two");
+        let mut plaintext = Plaintext::encode(&was, Format::new()).expect("has a form");
+        let (_, encoded, _) = plaintext.parts_mut();
+        assert_eq!(encoded, b"\x01\x82\xa1a\x81\x02\x81\xa1b\xa9timestamp\xa1p\xa7numbers");
+        assert_eq!(read_message_pack::<Was>(&encoded[1..]).ok(), Some(was.clone()));
+        assert_eq!(was.at(at.steps()), Some(&time));
+        assert_eq!(was.at(path(&[name("a"), FieldStep::Index(1)]).steps()), None);
+        // What is known no more leaves nothing behind.
+        let was = Was::with(Some(was), path(&[name("a")]).steps(), None);
+        assert_eq!(Was::with(was, path(&[name("p")]).steps(), None), None);
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for bad in [&b"\x80"[..], b"\x82\x01\xa9reference\xa1a\xa9reference", b"\xa4date", b"\x01", b"\xc0"] {
+            assert!(read_message_pack::<Was>(bad).is_err(), "{bad:?}");
+        }
+    }
+}

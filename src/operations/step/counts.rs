@@ -20,8 +20,8 @@ pub struct Counts {
     pub opened: u64,
     /// Values that were opened and sealed anew under the primary key.
     pub resealed: u64,
-    /// Of these, values under a compromised key: others may have made them, and sealing them anew vouches for
-    /// them.
+    /// Values that stood under a compromised key, whatever was done with them: others may have made them, and
+    /// sealing them anew vouches for them.
     pub compromised: u64,
     /// Values that were put back in the clear.
     pub unsealed: u64,
