@@ -69,6 +69,9 @@ struct Migrating;
 #[doc = include_str!("../docs/guide/firestore-indexes.md")]
 struct FirestoreIndexes;
 
+#[doc = include_str!("../docs/guide/auditing.md")]
+struct Auditing;
+
 #[doc = include_str!("../docs/guide/program.md")]
 struct Program;
 

@@ -12,7 +12,7 @@ mod custody;
 
 use std::sync::Arc;
 
-use audited::{Audited, Db, acme, audited, field, put, text};
+use audited::{Audited, Db, acme, array, audited, bytes, field, map, put, text};
 use fireseal::operations::{
     Audit, AuditReport, Class, CollectionConfig, FieldAudit, FindingKind, Severity, Standing, TextOptions,
 };
@@ -26,6 +26,7 @@ on_both_stores!(
     with_a_vault_alone_nothing_is_opened,
     without_anything_the_forms_are_counted,
     a_large_collection_is_read_page_by_page,
+    hostile_documents_are_counted_and_end_nothing,
 );
 
 fn audit(store: &Db, audited: &Audited) -> Audit {
@@ -231,6 +232,50 @@ async fn a_large_collection_is_read_page_by_page(store: Db) {
     assert_eq!(report.documents(), 2_000);
     assert!(together.windows(2).all(|two| two[1] > two[0] && two[1] - two[0] <= 200), "{together:?}");
     assert_eq!(of(&report, "people", "ssn").examples[&Class::Plaintext].len(), 10);
+}
+
+async fn hostile_documents_are_counted_and_end_nothing(store: Db) {
+    let ring = fireseal::KeyRing::new(fireseal::DataKey::from_bytes(&[7; 32]));
+    let mut envelope = vec![1; 74];
+    envelope[1..33].copy_from_slice(ring.primary().id().as_bytes());
+    let deep = (0..18).fold(bytes(envelope.clone()), |inner, level| match level % 2 {
+        0 => map([("inner", inner)]),
+        _ => array(vec![text("4111111111111111"), inner]),
+    });
+    let name: &'static str = "n".repeat(1_400).leak();
+    let odd = [
+        // One byte short of an envelope, and the shortest one.
+        ("short", "ssn", bytes(envelope[..73].to_vec())),
+        ("shortest", "ssn", bytes(envelope.clone())),
+        ("empty", "ssn", bytes(Vec::new())),
+        ("prefix", "ssn", text("fireseal:")),
+        ("map", "ssn", map([("ssn", bytes(envelope.clone()))])),
+        ("array", "ssn", array(Vec::new())),
+        ("deep", "clear", deep),
+        ("long", name, map([(name, bytes(envelope.clone()))])),
+        ("large", "clear", text(&"+1 202 555 0143 ".repeat(50_000))),
+        ("many", "clear", array(vec![text("078-05-1120"); 10_000])),
+        ("emoji", "\u{1f600}`.[]*", bytes(envelope)),
+    ];
+    for (id, field, value) in odd {
+        put(&store, id, &[field], Some(value)).await;
+    }
+    let mut customers = CollectionConfig::new("customers", vec![field("ssn"), field("address.street")]);
+    let audit = |customers: &CollectionConfig| Audit::new(Arc::clone(&store), [customers.clone()]);
+    let report = audit(&customers).with_keys(ring.clone()).run().await.unwrap();
+    let expected = json!({ "does_not_open": 1, "malformed": 3, "plaintext": 2 });
+    assert_eq!(counts(of(&report, "customers", "ssn")), expected);
+    let hints: Vec<_> = report.collections[0].hints.iter().map(|hint| hint.values).collect();
+    assert_eq!(hints, [1, 1, 10_000, 1, 1, 1, 1, 1, 1, 1, 1], "{:?}", report.collections[0].hints);
+    assert_eq!(report.collections[0].unlisted.len(), 3);
+    for form in [report.to_html(&[]), report.to_text(&TextOptions::default())] {
+        assert!(form.len() < 100_000 && !form.contains("4111"));
+    }
+    // Scopes that are none: every document is counted, and none is opened.
+    customers.scope = fireseal::operations::ScopeRule::Field("clear".to_owned());
+    let report = audit(&customers).with_keys(ring).run().await.unwrap();
+    assert_eq!(report.collections[0].without_scope.count, 11);
+    assert_eq!(of(&report, "customers", "ssn").values.unverified, 1);
 }
 
 #[tokio::test]

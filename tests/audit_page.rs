@@ -11,10 +11,10 @@ mod custody;
 
 use std::sync::Arc;
 
-use audited::{Db, audited, field, map, put, text, value};
+use audited::{Db, audited, field, map, put, text};
 use browser::{Look, Page};
 use fireseal::operations::{Audit, AuditReport, CollectionConfig};
-use fireseal::store::{MemoryStore, ValueType};
+use fireseal::store::MemoryStore;
 
 const LIGHT: Look = Look { width: 1_280, height: 3_600, dark: false };
 const DARK: Look = Look { dark: true, ..LIGHT };
@@ -62,13 +62,13 @@ async fn the_page_shows_the_report_and_nothing_leaves_it() {
     for shown in [
         "<h1>acme-production/(default)</h1>",
         "id=\"verdict\"><b>Critical</b>",
-        "<th scope=\"row\">ssn<span class=\"sub\">keys: 19 primary",
+        "<th scope=\"row\">ssn</th>",
+        "<span class=\"key\">19 primary <code>",
         "Of all values in sensitive places",
         "payment card number",
-        "from 12 audits",
+        "in 12 audits.",
     ] {
-        let shown = shown.replace("from 12 audits", "in 12 audits.");
-        assert!(dom.contains(&shown), "{shown} is not on the page");
+        assert!(dom.contains(shown), "{shown} is not on the page");
     }
     let count = |what: &str| dom.matches(what).count();
     assert_eq!(count("<svg class=\"chart\""), 3);
@@ -187,5 +187,4 @@ async fn the_policy_forbids_what_a_page_could_try() {
     }
     assert!(!std::fs::read_to_string(log.path()).unwrap().contains("example.com"), "a request leaves");
     assert_eq!(page.screenshot(&LIGHT, "intruded.png").count([255, 0, 255]), 0);
-    let _ = value(ValueType::NullValue(0));
 }

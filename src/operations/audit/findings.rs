@@ -147,7 +147,7 @@ impl FindingKind {
             }
             Self::WithoutScope => "do not say whose keys seal them, so nothing in them can be opened",
             Self::MalformedSeal => {
-                "hold a `_seal` that is not of the format; reindex, and look for what wrote it"
+                "hold a _seal that is not of the format; reindex, and look for what wrote it"
             }
             Self::LookAlike => "in a clear field look like personal data; seal it if they are",
             Self::RingUnavailable => "the key ring could not be had, so the state of its keys is not known",

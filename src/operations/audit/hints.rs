@@ -66,6 +66,9 @@ impl fmt::Display for LookAlike {
     }
 }
 
+/// Whether something begins at a word.
+type BeginsAt = fn(&Words<'_>, usize) -> bool;
+
 /// The first look-alike in the first 4,096 bytes of a text.
 pub(super) fn in_text(text: &str) -> Option<LookAlike> {
     let text = &text[..text.floor_char_boundary(LOOKED_AT)];
@@ -76,7 +79,7 @@ pub(super) fn in_text(text: &str) -> Option<LookAlike> {
         return None;
     }
     let words = Words::of(text);
-    let tests: [(LookAlike, fn(&Words<'_>, usize) -> bool); 10] = [
+    let tests: [(LookAlike, BeginsAt); 10] = [
         (LookAlike::Phone, phone::begins_at),
         (LookAlike::Iban, card::iban_begins_at),
         (LookAlike::Card, card::begins_at),

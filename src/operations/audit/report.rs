@@ -198,11 +198,12 @@ pub struct KeyUse {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct IndexAudit {
-    /// Sealed values with an entry under an index key that is queried, or that was not looked up.
+    /// Values with an entry under an index key that is queried, or that was not looked up. Of all three counts
+    /// only values that were opened, or not tried, are looked at.
     pub with: u64,
-    /// Sealed values without one. Without keys these may be values that are none, which need no entry.
+    /// Values without one. Without keys these may be values that are none, which need no entry.
     pub without: u64,
-    /// Sealed values with an entry under a key that is not queried, so that no query finds them.
+    /// Values with an entry under a key that is not queried, so that no query finds them.
     pub lost: u64,
     /// The entries by their index keys, at most 100.
     pub keys: Vec<KeyUse>,
@@ -230,7 +231,7 @@ pub struct Hint {
     pub kind: LookAlike,
     /// How many.
     pub values: u64,
-    /// How many documents were read by then: one in a thousand is chance, all of them are not.
+    /// How many documents the collection has: one in a thousand may be chance, all of them are not.
     pub documents: u64,
     /// Where, for the first ones.
     pub examples: Vec<Place>,

@@ -125,8 +125,6 @@ impl<'a> Scan<'a> {
         for hinted in look.hinted {
             self.hint(&document.path, &hinted.path, hinted.kind);
         }
-        let documents = self.audit.documents;
-        self.hints.values_mut().for_each(|hint| hint.documents = documents);
     }
 
     /// A value of a document that does not say whose keys seal it.
@@ -248,7 +246,8 @@ impl<'a> Scan<'a> {
             }
         }
         self.audit.unlisted = self.unlisted.into_values().collect();
-        self.audit.hints = self.hints.into_values().collect();
+        let documents = self.audit.documents;
+        self.audit.hints = self.hints.into_values().map(|hint| Hint { documents, ..hint }).collect();
         self.audit
     }
 }

@@ -71,3 +71,91 @@ pub(super) fn map(value: &Value) -> Option<&Fields> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use firestore::gcloud_sdk::google::firestore::v1::{ArrayValue, MapValue};
+
+    use super::*;
+
+    fn value(value: ValueType) -> Value {
+        Value { value_type: Some(value) }
+    }
+
+    fn bytes_of(length: usize) -> Value {
+        value(ValueType::BytesValue(vec![7; length]))
+    }
+
+    fn map_of(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+        let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        value(ValueType::MapValue(MapValue { fields }))
+    }
+
+    fn list(values: Vec<Value>) -> Value {
+        value(ValueType::ArrayValue(ArrayValue { values }))
+    }
+
+    fn is_fine(seal: Value) -> bool {
+        is_well_formed(&Fields::from([(SEAL.to_owned(), seal)]))
+    }
+
+    fn entry_is_fine(name: &'static str, token: Value) -> bool {
+        let entry = map_of([("key", bytes_of(16)), (name, token)]);
+        is_fine(map_of([("idx", map_of([("email", entry)]))]))
+    }
+
+    #[test]
+    fn what_a_writer_leaves_is_fine() {
+        assert!(is_well_formed(&Fields::new()));
+        assert!(is_fine(map_of([])));
+        assert!(is_fine(map_of([("write", bytes_of(16)), ("later", bytes_of(1))])));
+        let sorted = list([1, 2].map(|byte| value(ValueType::BytesValue(vec![byte; 16]))).to_vec());
+        let tokens = [
+            ("eq", bytes_of(1)),
+            ("eq", bytes_of(16)),
+            ("unique", bytes_of(32)),
+            ("also", list(vec![bytes_of(32), bytes_of(32)])),
+            ("prefix", sorted.clone()),
+            ("words", sorted.clone()),
+            ("range", sorted),
+            ("words", list(vec![])),
+        ];
+        for (name, token) in tokens {
+            assert!(entry_is_fine(name, token), "{name}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_not() {
+        let text = || value(ValueType::StringValue("text".to_owned()));
+        let seals = [
+            text(),
+            list(vec![]),
+            map_of([("write", bytes_of(15))]),
+            map_of([("write", text())]),
+            map_of([("idx", text())]),
+            map_of([("idx", map_of([("email", text())]))]),
+            map_of([("idx", map_of([("email", map_of([]))]))]),
+            map_of([("idx", map_of([("email", map_of([("key", bytes_of(32))]))]))]),
+        ];
+        for seal in seals {
+            assert!(!is_fine(seal.clone()), "{seal:?}");
+        }
+        let unsorted = list(vec![bytes_of(16), value(ValueType::BytesValue(vec![1; 16]))]);
+        let tokens = [
+            ("eq", bytes_of(0)),
+            ("eq", bytes_of(17)),
+            ("eq", text()),
+            ("unique", bytes_of(16)),
+            ("also", bytes_of(32)),
+            ("also", list(vec![bytes_of(31)])),
+            ("prefix", unsorted),
+            ("words", list(vec![bytes_of(4), bytes_of(4)])),
+            ("range", list(vec![text()])),
+            ("other", bytes_of(16)),
+        ];
+        for (name, token) in tokens {
+            assert!(!entry_is_fine(name, token.clone()), "{name}: {token:?}");
+        }
+    }
+}

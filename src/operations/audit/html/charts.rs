@@ -115,8 +115,9 @@ pub(super) fn over_time(audits: &[&AuditReport]) -> String {
     let (Some(first), Some(last)) = (audits.first(), audits.last()) else { return String::new() };
     let least = audits.iter().map(|audit| share(audit)).fold(1.0, f64::min);
     // The axis begins at a round number, low enough that the line does not lie on it.
-    let floor = [0.99, 0.95, 0.9, 0.8, 0.5].into_iter().find(|floor| least - (1.0 - floor) * 0.15 >= *floor);
-    let floor = floor.unwrap_or(0.0);
+    let floors = [(0.99, 2), (0.95, 2), (0.9, 1), (0.8, 0), (0.5, 1)];
+    let floor = floors.into_iter().find(|(floor, _)| least - (1.0 - floor) * 0.15 >= *floor);
+    let (floor, digits) = floor.unwrap_or((0.0, 0));
     let time = |audit: &AuditReport| audit.started_ms.saturating_sub(first.started_ms) as f64;
     let whole = time(last).max(1.0);
     let x = |audit: &AuditReport| START + SPAN * time(audit) / whole;
@@ -124,8 +125,6 @@ pub(super) fn over_time(audits: &[&AuditReport]) -> String {
     let mut content = String::new();
     for step in 0..=4 {
         let at = floor + (1.0 - floor) * f64::from(step) / 4.0;
-        let digits = if floor >= 0.8 && floor != 0.8 { 1 } else { 0 };
-        let digits = if floor >= 0.95 { 2 } else { digits };
         let _ = write!(
             content,
             r#"<line class="grid" x1="{START}" x2="{:.1}" y1="{height:.1}" y2="{height:.1}"/><text class="quiet" x="{:.1}" y="{:.1}" text-anchor="end">{:.digits$}%</text>"#,

@@ -59,7 +59,6 @@ fn field(field: &FieldAudit) -> String {
         None => "<td class=\"n zero\">no index</td>".to_owned(),
         Some(index) => count(index.without.saturating_add(index.lost), "care"),
     };
-    let index_keys = field.index.as_ref().map(|index| uses("index keys", &index.keys)).unwrap_or_default();
     let cells = [
         count(opened, ""),
         count(unverified, "care"),
@@ -69,29 +68,35 @@ fn field(field: &FieldAudit) -> String {
         count(field.absent, ""),
         index,
     ];
-    format!(
-        "<tr><th scope=\"row\">{}{}{index_keys}</th><td class=\"bar\">{}</td><td class=\"n\"><b>{}</b></td>{}</tr>",
+    let row = format!(
+        "<tr><th scope=\"row\">{}</th><td class=\"bar\">{}</td><td class=\"n\"><b>{}</b></td>{}</tr>",
         escaped(&field.field),
-        uses("keys", &field.keys),
         charts::cell(values),
         percent(values.sealed(), values.all()),
         cells.concat(),
-    )
+    );
+    let index_keys = field.index.as_ref().map(|index| uses("Index keys", &index.keys)).unwrap_or_default();
+    let keys = format!("{}{index_keys}", uses("Keys", &field.keys));
+    if keys.is_empty() {
+        return row;
+    }
+    let row = row.replacen("<tr>", "<tr class=\"over\">", 1);
+    format!("{row}<tr class=\"keys\"><td colspan=\"10\">{keys}</td></tr>")
 }
 
 /// The keys of a field, the most used first.
 fn uses(what: &str, keys: &[KeyUse]) -> String {
-    const SHOWN: usize = 4;
+    const SHOWN: usize = 6;
     if keys.is_empty() {
         return String::new();
     }
-    let shown = keys
-        .iter()
-        .take(SHOWN)
-        .map(|key| format!("{} {} {}", number(key.values), key.state, escaped(&short_key(&key.key))));
+    let shown = keys.iter().take(SHOWN).map(|key| {
+        let (values, id) = (number(key.values), escaped(&short_key(&key.key)));
+        format!("<span class=\"key\">{values} {} <code>{id}</code></span>", key.state)
+    });
     let more = keys.len().saturating_sub(SHOWN);
-    let more = if more == 0 { String::new() } else { format!(", {more} more") };
-    format!("<span class=\"sub\">{what}: {}{more}</span>", shown.collect::<Vec<_>>().join(", "))
+    let more = if more == 0 { String::new() } else { format!("<span class=\"key\">{more} more</span>") };
+    format!("<div><span class=\"what\">{what}</span>{}{more}</div>", shown.collect::<String>())
 }
 
 pub(super) fn history(audits: &[&AuditReport]) -> String {
@@ -155,24 +160,37 @@ pub(super) fn findings(report: &AuditReport) -> String {
     if shown.is_empty() {
         return "<p class=\"none good\">Nothing was found in the sensitive places that somebody should look at.</p>".to_owned();
     }
-    let head = [("Severity", false), ("Where", false), ("Count", true), ("What, and what to do", false)];
-    let rows: String = shown.into_iter().map(finding).collect();
+    let head = [("Severity", false), ("What, and what to do", false), ("Count", true), ("Where", false)];
+    // The worst come first, and those of one kind together: each kind is one row.
+    let alike =
+        |one: &&Finding, another: &&Finding| one.kind == another.kind && one.message == another.message;
+    let rows: String = shown.chunk_by(alike).map(findings_of_a_kind).collect();
     table("Findings", &head, &rows)
 }
 
-fn finding(finding: &Finding) -> String {
-    let severity = finding.severity.as_str();
-    let field = if finding.field.is_empty() {
-        String::new()
-    } else {
-        format!("<span class=\"sub\">{}</span>", escaped(&finding.field))
-    };
-    let place = if finding.collection.is_empty() { "all".to_owned() } else { escaped(&finding.collection) };
+fn findings_of_a_kind(findings: &[&Finding]) -> String {
+    let Some(first) = findings.first() else { return String::new() };
+    let severity = first.severity.as_str();
+    let mut letters = first.message.chars();
+    let message: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+    let count_all = findings.iter().fold(0_u64, |sum, finding| sum.saturating_add(finding.count));
+    let places: String = findings
+        .iter()
+        .filter(|finding| !finding.collection.is_empty())
+        .map(|finding| {
+            let (collection, field) = (escaped(&finding.collection), escaped(&finding.field));
+            format!(
+                "<li><b>{collection}</b> {field} <span class=\"soft\">{}</span></li>",
+                number(finding.count)
+            )
+        })
+        .collect();
+    let of_all: Vec<Place> = findings.iter().flat_map(|finding| finding.examples.iter().cloned()).collect();
     format!(
-        "<tr><td><span class=\"chip {severity}\">{severity}</span></td><th scope=\"row\">{place}{field}</th><td class=\"n\">{}</td><td>{}{}</td></tr>",
-        number(finding.count),
-        escaped(&finding.message),
-        examples(&finding.examples),
+        "<tr><td><span class=\"chip {severity}\">{severity}</span></td><td>{}</td><td class=\"n\"><b>{}</b></td><td class=\"where\"><ul>{places}</ul>{}</td></tr>",
+        escaped(&message),
+        number(count_all),
+        examples(&of_all),
     )
 }
 
