@@ -38,5 +38,5 @@ async fn a_job_shows_a_bar_on_a_terminal_and_lines_elsewhere() {
 
     let elsewhere = desk.run("migrate seal customers --again");
     assert!(elsewhere.stderr.contains("documents, "), "{}", elsewhere.transcript());
-    assert!(desk.run("migrate seal customers --again --quiet").stderr.is_empty());
+    assert!(!desk.run("migrate seal customers --again --quiet").stderr.contains("documents"));
 }

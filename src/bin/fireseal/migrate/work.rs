@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
-use fireseal::custody::KeyVault;
+use fireseal::custody::{KeyVault, SlotKind};
 use fireseal::operations::{
     Budget, Checkpoints, CollectionConfig, Job, JobHandle, JobStatus, Prices, Report, ScopeRule, Step,
 };
@@ -84,6 +84,20 @@ impl Work {
     pub fn only_reading(mut self) -> Self {
         self.only_reads = true;
         self
+    }
+
+    /// Warns before anything is sealed that only a root opens.
+    pub async fn warn_of_loss(&self, context: &Context<'_>, vault: &KeyVault) -> Result<(), Failure> {
+        let config = self.collection(context)?;
+        let ScopeRule::Fixed(scope) = &config.scope else { return Ok(()) };
+        let slots = vault.manifest(scope).await?.slots;
+        if slots.iter().all(|slot| slot.kind == SlotKind::Root || slot.verified_ms.is_none()) {
+            context.output.warn(format!(
+                "scope {scope} has no proved way back: if its roots are lost, what is sealed is lost; \
+                 see `fireseal recovery codes` and `fireseal recovery verify`"
+            ));
+        }
+        Ok(())
     }
 
     /// For a step that goes to the key of the day: another key makes another job.
