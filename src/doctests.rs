@@ -72,11 +72,11 @@ struct FirestoreIndexes;
 #[doc = include_str!("../docs/guide/document-seal.md")]
 struct DocumentSeal;
 
+#[doc = include_str!("../docs/guide/auditing.md")]
+struct Auditing;
+
 #[doc = include_str!("../docs/guide/program.md")]
 struct Program;
 
 #[doc = include_str!("../docs/guide/jobs-on-cloud-run-and-kubernetes.md")]
 struct JobsOnCloudRunAndKubernetes;
-
-#[doc = include_str!("../docs/guide/auditing.md")]
-struct Auditing;

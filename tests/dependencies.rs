@@ -34,6 +34,8 @@ fn the_default_tree_holds_the_library_only() {
         "age",
         "async-nats",
         "clap",
+        "clap_complete",
+        "clap_mangen",
         "cryptoki",
         "fireseal-emulator",
         "indicatif",
@@ -42,7 +44,9 @@ fn the_default_tree_holds_the_library_only() {
         "openssl-sys",
         "proptest",
         "rcgen",
+        "rpassword",
         "tempfile",
+        "terminal_size",
         "trybuild",
         "vsss-rs",
     ];

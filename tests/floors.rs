@@ -41,6 +41,10 @@ const FOR_TESTS: &str = "promise";
 
 const MAX_LINES: usize = 500;
 
+/// Where the program's files are. It sees what every user of the library sees, which the compiler looks after.
+const PROGRAM: &str = "bin";
+const MAX_PROGRAM_LINES: usize = 400;
+
 /// Test code that may be longer: it needs fixed nonces, so it cannot stand in `tests/`.
 const LONG_TESTS: &[&str] = &["src/seal/vectors.rs"];
 
@@ -54,7 +58,9 @@ fn imports_go_down_and_files_are_short() {
         let file = file.strip_prefix(&src).unwrap().with_extension("");
         let modules: Vec<&str> = file.iter().map(|name| name.to_str().unwrap()).collect();
         lines += text.lines().count();
-        imports += imported_rooms(&modules, &text).len();
+        if modules[0] != PROGRAM {
+            imports += imported_rooms(&modules, &text).len();
+        }
         wrong.extend(violations(&modules, &text));
     }
     println!("{} files, {lines} lines, {imports} imports between rooms and within them", files.len());
@@ -127,8 +133,13 @@ fn violations(modules: &[&str], text: &str) -> Vec<String> {
         wrong.push(format!("{file}: name it after its module, beside the folder"));
     }
     let lines = text.lines().count();
-    if lines > MAX_LINES && !LONG_TESTS.contains(&file.as_str()) {
-        wrong.push(format!("{file}: {lines} lines; split it, {MAX_LINES} are the most"));
+    let is_program = modules[0] == PROGRAM;
+    let most = if is_program { MAX_PROGRAM_LINES } else { MAX_LINES };
+    if lines > most && !LONG_TESTS.contains(&file.as_str()) {
+        wrong.push(format!("{file}: {lines} lines; split it, {most} are the most"));
+    }
+    if is_program {
+        return wrong;
     }
     if ANYWHERE.contains(&modules[0]) {
         return wrong;

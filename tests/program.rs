@@ -25,3 +25,5 @@ mod migrate;
 mod recovery;
 #[path = "program/secrets.rs"]
 mod secrets;
+#[path = "program/terminal.rs"]
+mod terminal;

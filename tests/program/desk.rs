@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -99,6 +99,31 @@ impl Desk {
     pub fn spawn(&self, words: &[&str]) -> Child {
         let mut command = self.fireseal(words);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Runs a command on a terminal of its own, and answers each question once it is asked. Returns what stood
+    /// on the terminal, and the exit code.
+    pub fn terminal(&self, command: &str, answers: &[(&str, &str)]) -> (String, i32) {
+        let mut script = self.command("script");
+        script.args(["-qec", command, "/dev/null"]).env("TERM", "xterm");
+        let script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = script.spawn().unwrap();
+        let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (mut seen, mut byte, mut from) = (Vec::new(), [0], 0);
+        for (question, answer) in answers {
+            while !String::from_utf8_lossy(&seen[from..]).contains(question) {
+                assert_eq!(stdout.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&seen));
+                seen.push(byte[0]);
+            }
+            from = seen.len();
+            // The question stands there a moment before the echo is turned off; people type slower than that.
+            std::thread::sleep(std::time::Duration::from_millis(500));
+            stdin.write_all(format!("{}\n", answer.trim_end()).as_bytes()).unwrap();
+            stdin.flush().unwrap();
+        }
+        stdout.read_to_end(&mut seen).unwrap();
+        drop(stdin);
+        (String::from_utf8_lossy(&seen).into_owned(), child.wait().unwrap().code().unwrap_or(-1))
     }
 
     /// Runs it, and makes sure that it says that all was done.

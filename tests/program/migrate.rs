@@ -1,7 +1,7 @@
 //! Jobs on the emulator: sealed, stopped and gone on with, verified, put back.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -137,4 +137,37 @@ async fn values_that_were_sealed_by_hand_are_imported() {
         ada,
         json!({"ssn": {"stringValue": "078-05-1120"}, "email": {"stringValue": "ada@example.com"}})
     );
+}
+
+/// As a job runner does: four tasks at once, of which one is killed and never comes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_share_a_job_and_take_over_from_one_that_died() {
+    const DOCUMENTS: u64 = 240;
+    let desk = Desk::with_customers().await;
+    desk.customers(DOCUMENTS as usize).await;
+    let words = ["migrate", "seal", "customers", "--json", "--lease", "2", "--writes-per-second", "20"];
+    let task = |index: u32| {
+        let mut command = desk.fireseal(&words);
+        command.env("CLOUD_RUN_TASK_INDEX", index.to_string()).env("CLOUD_RUN_TASK_COUNT", "4");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let mut doomed = task(0);
+    let mut lines = BufReader::new(doomed.stdout.take().unwrap()).lines();
+    let value = |line: String| serde_json::from_str::<Value>(&line).unwrap();
+    let begun = lines.any(|line| value(line.unwrap())["run"]["written"].as_u64() > Some(0));
+    let others: Vec<Child> = (1..4).map(task).collect();
+    assert!(begun);
+    doomed.kill().unwrap();
+    doomed.wait().unwrap();
+    let runs: Vec<Run> = others.into_iter().map(|child| Run::of(child, &words)).collect();
+    let mut written = 0;
+    for run in &runs {
+        let report = run.json();
+        assert_eq!((run.code, report["end"].as_str()), (0, Some("finished")), "{}", run.transcript());
+        written += report["run"]["written"].as_u64().unwrap();
+    }
+    assert!(written > 0 && written < DOCUMENTS, "{written} written by the three that lived");
+    assert_eq!(desk.json("migrate verify customers")["run"]["counts"]["opened"], json!(2 * DOCUMENTS));
+    let status = desk.json("migrate seal customers --status");
+    assert_eq!((status["finished"].clone(), status["total"]["failed"].clone()), (json!(true), json!(0)));
 }

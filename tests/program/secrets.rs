@@ -1,9 +1,8 @@
 //! Secrets come in by files, questions and standard input, and are shown where they were asked for only.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Stdio;
 
 use super::desk::{Desk, Run};
 
@@ -58,24 +57,8 @@ async fn arguments_and_environment_hold_no_secret() {
 async fn a_secret_is_asked_for_without_echo() {
     let desk = Desk::with_file_vault().await;
     let code = desk.ok("recovery codes --count 1").stdout;
-    // `script` gives it a terminal of its own.
-    let mut command = desk.command("script");
-    command.args(["-qec", "fireseal recovery verify", "/dev/null"]);
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-    let mut seen = Vec::new();
-    let mut byte = [0];
-    while !String::from_utf8_lossy(&seen).contains("share: ") {
-        assert_eq!(stdout.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&seen));
-        seen.push(byte[0]);
-    }
-    stdin.write_all(code.as_bytes()).unwrap();
-    stdin.flush().unwrap();
-    stdout.read_to_end(&mut seen).unwrap();
-    drop(stdin);
-    assert!(child.wait().unwrap().success());
-    let seen = String::from_utf8_lossy(&seen);
+    let (seen, code_of_exit) = desk.terminal("fireseal recovery verify", &[("share: ", &code)]);
+    assert_eq!(code_of_exit, 0, "{seen}");
     assert!(seen.contains("opens every key by itself; recorded"), "{seen}");
     assert!(!seen.contains(code.trim()), "{seen}");
 }

@@ -79,7 +79,7 @@ impl Audit {
         let mut shown = Shown::new(output);
         let report = scan.run_with_progress(|progress| shown.show(progress)).await;
         shown.end();
-        let report = report.map_err(|error| Failure::of(Exit::Unavailable, &error))?;
+        let report = report?;
         if let Some(path) = &self.html {
             write(path, &report.to_html(&earlier))?;
         }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use fireseal::custody::{AuthorityError, RecoveryError, VaultError};
+use fireseal::operations::{CheckpointError, JobError};
 use fireseal::store::StoreError;
 use fireseal::{KeyError, WrapError};
 
@@ -106,7 +107,30 @@ impl From<WrapError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::of(exit(matches!(error, StoreError::Unavailable { .. } | StoreError::Deadline { .. })), &error)
+        Self::of(exit(is_unavailable(&error)), &error)
+    }
+}
+
+fn is_unavailable(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable { .. } | StoreError::Deadline { .. })
+}
+
+impl From<fireseal::Error> for Failure {
+    fn from(error: fireseal::Error) -> Self {
+        Self::of(exit(error.is_unavailable()), &error)
+    }
+}
+
+impl From<JobError> for Failure {
+    fn from(error: JobError) -> Self {
+        match &error {
+            JobError::Settings { .. } => Self::of(Exit::Usage, &error),
+            JobError::Interrupted { .. } => Self::of(Exit::Unavailable, &error),
+            JobError::Start(source) | JobError::Checkpoint(CheckpointError::Store { source, .. }) => {
+                Self::of(exit(is_unavailable(source)), &error)
+            }
+            _ => Self::of(Exit::Error, &error),
+        }
     }
 }
 

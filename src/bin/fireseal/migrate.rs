@@ -61,6 +61,7 @@ pub struct Seal {
 impl Seal {
     async fn run(self, context: &Context<'_>) -> Result<Told, Failure> {
         let (config, vault) = (self.work.collection(context)?, self.work.vault(context).await?);
+        self.work.warn_of_loss(context, &vault).await?;
         let step = SealStep::new(config, vault).map_err(wrong)?;
         self.work.run(context, step).await
     }

@@ -41,7 +41,7 @@ pub fn base64(text: &str) -> Option<Vec<u8>> {
 
 /// Bytes from hexadecimal digits.
 pub fn hexadecimal(text: &str) -> Option<Vec<u8>> {
-    if text.is_empty() || text.len() % 2 != 0 {
+    if text.is_empty() || !text.len().is_multiple_of(2) {
         return None;
     }
     let digits: Option<Vec<u8>> =

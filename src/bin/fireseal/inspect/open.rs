@@ -89,7 +89,7 @@ pub async fn open(
         let step = Unseal::new(one, keys.clone()).map_err(|error| Failure::of(Exit::Usage, &error))?;
         let read =
             Document { path: document.clone(), fields: fields.clone(), create_time: None, update_time: None };
-        let outcomes = step.plan(vec![read]).await.map_err(|error| Failure::of(Exit::Unavailable, &error))?;
+        let outcomes = step.plan(vec![read]).await?;
         let outcome = match outcomes.into_iter().next() {
             Some(Outcome::Write(planned)) => match planned.write.kind {
                 WriteKind::Set { fields, .. } => {

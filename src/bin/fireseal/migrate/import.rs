@@ -95,6 +95,7 @@ impl Import {
             },
         };
         let vault = self.work.vault(context).await?;
+        self.work.warn_of_loss(context, &vault).await?;
         let step = ImportStep::new(config, vault, key, layout).map_err(wrong)?;
         self.work.run(context, step).await
     }

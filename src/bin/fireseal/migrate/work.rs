@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
-use fireseal::custody::KeyVault;
+use fireseal::custody::{KeyVault, SlotKind};
 use fireseal::operations::{
-    Budget, Checkpoints, CollectionConfig, Job, JobError, JobHandle, JobStatus, Prices, Report, ScopeRule,
-    Step,
+    Budget, Checkpoints, CollectionConfig, Job, JobHandle, JobStatus, Prices, Report, ScopeRule, Step,
 };
 use fireseal::store::From;
 use fireseal::{CollectionPath, Purpose};
@@ -87,6 +86,20 @@ impl Work {
         self
     }
 
+    /// Warns before anything is sealed that only a root opens.
+    pub async fn warn_of_loss(&self, context: &Context<'_>, vault: &KeyVault) -> Result<(), Failure> {
+        let config = self.collection(context)?;
+        let ScopeRule::Fixed(scope) = &config.scope else { return Ok(()) };
+        let slots = vault.manifest(scope).await?.slots;
+        if slots.iter().all(|slot| slot.kind == SlotKind::Root || slot.verified_ms.is_none()) {
+            context.output.warn(format!(
+                "scope {scope} has no proved way back: if its roots are lost, what is sealed is lost; \
+                 see `fireseal recovery codes` and `fireseal recovery verify`"
+            ));
+        }
+        Ok(())
+    }
+
     /// For a step that goes to the key of the day: another key makes another job.
     pub async fn towards_primary(
         mut self,
@@ -118,18 +131,18 @@ impl Work {
 
     /// The keys.
     pub async fn vault(&self, context: &Context<'_>) -> Result<KeyVault, Failure> {
-        context.vault().await
+        if self.estimate || self.status { context.bare_vault().await } else { context.vault().await }
     }
 
     /// Does what was asked for, and says it.
     pub async fn run(&self, context: &Context<'_>, step: impl Step + 'static) -> Result<Told, Failure> {
         if self.estimate {
             let prices = Prices { per_100k_reads: self.price_reads, per_100k_writes: self.price_writes };
-            let estimate = self.job(context, step).await?.estimate(prices).await.map_err(failed)?;
+            let estimate = self.job(context, step).await?.estimate(prices).await?;
             return told::estimate(&estimate);
         }
         if self.status {
-            let status = self.job(context, step).await?.status().await.map_err(failed)?;
+            let status = self.job(context, step).await?.status().await?;
             return told::status(status.as_ref());
         }
         let report = self.report(context, step).await?;
@@ -140,17 +153,15 @@ impl Work {
     pub async fn report(&self, context: &Context<'_>, step: impl Step + 'static) -> Result<Report, Failure> {
         let job = self.job(context, step).await?;
         if self.again {
-            job.forget().await.map_err(failed)?;
-        } else if !self.dry_run
-            && job.status().await.map_err(failed)?.is_some_and(|status| status.is_finished())
-        {
+            job.forget().await?;
+        } else if !self.dry_run && job.status().await?.is_some_and(|status| status.is_finished()) {
             context.output.warn("this job was finished before: give --again to look at all documents anew");
         }
         stop_on_signals(job.handle(), *context.output);
         let mut shown = Shown::new(context.output);
         let report = job.run(|progress| shown.show(progress)).await;
         shown.end();
-        report.map_err(failed)
+        Ok(report?)
     }
 
     /// How far another step's job on the same documents is.
@@ -162,7 +173,7 @@ impl Work {
         let store = context.store().await?;
         let checkpoints = self.checkpoints(store.clone())?;
         let job = Job::new(store, self.target(context)?, step).checkpoint(checkpoints);
-        job.status().await.map_err(failed)
+        Ok(job.status().await?)
     }
 
     async fn job(&self, context: &Context<'_>, step: impl Step + 'static) -> Result<Job, Failure> {
@@ -261,13 +272,4 @@ async fn signal() {
         }
     }
     let _ = tokio::signal::ctrl_c().await;
-}
-
-fn failed(error: JobError) -> Failure {
-    let exit = match &error {
-        JobError::Interrupted { .. } | JobError::Start(_) => Exit::Unavailable,
-        JobError::Settings { .. } => Exit::Usage,
-        _ => Exit::Error,
-    };
-    Failure::of(exit, &error)
 }
