@@ -44,7 +44,7 @@ fn comes_back<T: Plain + Clone + PartialEq + Debug>(value: T) {
     assert_eq!(there_and_back::<T, 64>(value.clone()), value);
     CAME_BACK.set(CAME_BACK.get() + 2);
     // A test has hundreds of values: its record is written now and then.
-    if CAME_BACK.get() % 64 == 0 {
+    if CAME_BACK.get().is_multiple_of(64) {
         promise::Promise::kept("values_return", CAME_BACK.get());
     }
 }
