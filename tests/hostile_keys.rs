@@ -1,5 +1,7 @@
 //! Whoever operates the vault's records writes what they like: each of it is refused, before much work is
 //! done and without a call to a root that is not the caller's. Prints a table.
+//!
+//! T2, T8 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

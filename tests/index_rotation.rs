@@ -1,5 +1,7 @@
 //! An index key is rotated while readers and writers go on: every look-up finds its document in every phase,
 //! and unique values stay unique.
+//!
+//! T24 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 

@@ -1,4 +1,6 @@
 //! What is kept, for how long, and how often roots are asked. The clock is moved by hand.
+//!
+//! T21 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

@@ -1,5 +1,7 @@
 //! Killed at every step of create, rotate, rewrap and destroy: every document still opens, or the
 //! destruction completes. The victim is this test binary, run again in a directory with its orders.
+//!
+//! T23 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 

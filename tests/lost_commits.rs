@@ -1,4 +1,6 @@
 //! A commit whose answer is lost on the way is applied once, or the error says that it is not known.
+//!
+//! T27 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 

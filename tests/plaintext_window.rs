@@ -1,4 +1,6 @@
 //! Plaintext is accepted only in the named fields, only until the date, and each time it is counted.
+//!
+//! T4 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

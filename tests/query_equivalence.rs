@@ -1,5 +1,7 @@
 //! Random queries give the same through fireseal as over the same documents in plaintext, which the
 //! emulator holds and asks one condition at a time; also while data keys and index keys are rotated.
+//!
+//! T29 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::too_many_lines)]
 

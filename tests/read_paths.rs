@@ -1,5 +1,7 @@
 //! Every way to read a document, against every forgery of one: it opens to what was sealed there, or it is
 //! refused. What is not in this table is no read path.
+//!
+//! T9 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 

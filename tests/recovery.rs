@@ -1,4 +1,6 @@
 //! Every way back to a ring: all other slots gone, the ring recovered through one alone, documents opened.
+//!
+//! T22 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

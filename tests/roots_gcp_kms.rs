@@ -1,5 +1,7 @@
 //! Roots in Cloud KMS: a gRPC server of the test's own, which encrypts with associated data, computes and
 //! checks checksums as Cloud KMS does, and fails and lies as told.
+//!
+//! T20 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

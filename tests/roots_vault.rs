@@ -1,5 +1,7 @@
 //! A root in a transit engine: a server of the test's own on loopback, which derives keys from contexts
 //! and encrypts as Vault does, and fails as told.
+//!
+//! T20 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

@@ -1,4 +1,6 @@
 //! Our verdict on a document against the server's, one byte or level to either side of each limit.
+//!
+//! T28 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

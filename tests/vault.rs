@@ -1,5 +1,7 @@
 //! The vault over memory, the emulator and a file: rings are created, rotated, rewrapped and destroyed,
 //! and documents open all the while.
+//!
+//! T19, T24, T25 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

@@ -1,5 +1,7 @@
 //! Every test vector through the public API: the positive ones open to the value that they name, the
 //! hostile ones are refused with the outcome that they name.
+//!
+//! T32 of docs/threat-model.md.
 
 #![allow(clippy::unwrap_used)]
 
