@@ -64,6 +64,8 @@ mod older_states;
 mod one_public_error;
 #[path = "promises/padded_lengths.rs"]
 mod padded_lengths;
+#[path = "promises/rotation_beside_writers.rs"]
+mod rotation_beside_writers;
 #[path = "promises/two_keys.rs"]
 mod two_keys;
 #[path = "promises/wrapped_keys.rs"]
@@ -94,9 +96,13 @@ promises! {
     two_keys "A ciphertext opens under one key at most, even one that was made to open under two"
         [a_ciphertext_for_two_keys, a_wrong_key_under_the_right_id] {}
     wrapped_keys "Whoever writes the stored keys plants none, and has no root called that is not listed"
-        [every_bit_and_length_of_a_wrap, wraps_are_substituted, rings_are_substituted] {}
+        [every_bit_and_length_of_a_wrap, wraps_are_substituted, rings_are_substituted] {
+            "tests/hostile_keys.rs": [hostile_records_are_refused, hostile_documents_are_refused],
+        }
     one_public_error "A remote caller is told the same, byte for byte, whatever it is that does not open"
         [documents_that_do_not_open, messages_that_do_not_open] {}
+    rotation_beside_writers "Data keys rotated beside writers lose no change and leave every document readable"
+        [eight_writers_and_two_rotators] {}
     padded_lengths "The stored length of a padded value tells no more than the multiple it is padded to"
         [all_lengths_from_0_to_200] {}
     index_tokens "Index tokens of equal values in other fields, collections, tenants and realms are not equal"
@@ -115,6 +121,100 @@ promises! {
         }
     constant_time "The time of comparing a tag, a token, a key id or a code does not tell where the difference lies"
         [] {"src/timing.rs": [comparisons_take_the_same_time_wherever_the_difference_lies]}
+    read_paths "No way of reading passes off ciphertext, a moved value, or a document with a copied token as an answer"
+        [] {
+            "tests/read_paths.rs": [what_was_sealed_opens, a_moved_envelope_is_refused, an_envelope_of_another_field_is_refused, plaintext_is_refused, a_deleted_field_is_refused, a_changed_envelope_is_refused, a_copied_token_finds_nobody_else],
+        }
+    plaintext_window "Plaintext passes only in the fields of an open window, until its date, and each time it is counted"
+        [] {
+            "tests/plaintext_window.rs": [without_a_window_plaintext_is_refused, an_open_window_accepts_and_counts, a_window_covers_the_named_fields_only, a_window_closes_at_its_date, a_window_does_not_open_damaged_values],
+        }
+    provider_answers "A key provider's wrong answer is not believed; one that is down is neither tampering nor a write in the clear"
+        [] {
+            "tests/keys.rs": [a_ring_of_another_scope_neither_seals_nor_opens, a_key_service_that_is_down_is_no_tampering_and_no_plaintext_write, a_wrong_key_from_the_provider_is_not_believed],
+            "tests/opening.rs": [a_provider_is_believed_only_about_the_key_that_was_asked_for],
+        }
+    lying_servers "A server that answers for another document, twice, or not at all is not believed"
+        [] {
+            "tests/store_faults.rs": [answers_for_other_documents_are_refused, pages_of_other_collections_are_refused, a_commit_has_a_result_for_each_write],
+            "tests/hostile_store.rs": [another_document_than_the_one_asked_for_is_refused, too_few_and_too_many_answers_are_refused],
+        }
+    unknown_keys_kept "A field that does not open is kept byte for byte by a partial save"
+        [] {
+            "tests/partial.rs": [saving_keeps_what_did_not_open],
+        }
+    values_return "Values of every shape that serde has come back unchanged"
+        [] {
+            "tests/codec.rs": [integers, floats, text_and_bytes, options_and_nesting, structs_and_flattening, enums_of_every_tagging, tuple_variants, times_and_addresses, firestore_types, json_values],
+        }
+    documented_format "The format is what docs/format.md says, for a reader in Python that shares no code with fireseal as well"
+        [] {
+            "tests/vectors.rs": [positive_vectors_open, hostile_vectors_are_refused],
+            "tests/decoder.rs": [another_implementation_agrees_on_every_vector, another_implementation_makes_every_token],
+        }
+    moved_messages "A sealed value of a message opens as part of that message only, for its receiver, in time, and once"
+        [] {
+            "tests/messages/replay.rs": [the_replay_matrix],
+            "tests/messages/rebind.rs": [what_does_not_open_is_not_moved],
+            "tests/messages/nats.rs": [events_are_bound_to_their_subject_and_taken_once, an_answer_opens_for_its_own_request_only],
+        }
+    known_callers "Over real NATS and gRPC servers nothing sensitive passes in the clear, and no stranger is let in"
+        [] {
+            "tests/messages/nats.rs": [a_relay_without_a_key_routes_stores_and_forwards, who_has_no_certificate_of_ours_is_refused],
+            "tests/messages/grpc.rs": [a_request_is_opened_in_the_handler_and_answered_sealed, a_caller_is_who_its_certificate_says],
+        }
+    query_equivalence "A query through an index finds what the same query over plaintext finds, also during rotations"
+        [] {
+            "tests/query_equivalence.rs": [memory_answers_as_plaintext_does, firestore_answers_as_plaintext_does],
+        }
+    unique_values "Two documents cannot hold the same unique value, and a forged reservation is refused"
+        [] {
+            "tests/unique.rs": [of_sixteen_racers_one_wins, racing_changes_leave_one_holder, a_taken_value_is_told_and_nothing_is_written, a_forged_reservation_is_refused, while_the_index_key_is_rotated_both_are_reserved],
+        }
+    lost_answers "A commit whose answer is lost is not applied twice, and not called done unless it is"
+        [] {
+            "tests/lost_commits.rs": [a_creation_is_applied_once, an_update_is_applied_once, an_increment_is_applied_once, a_batch_is_applied_once, a_transaction_is_applied_once, a_creation_that_did_not_arrive_is_not_sent_again, what_is_not_known_is_said],
+        }
+    no_lost_updates "No update is lost and no change missed, with writers, transactions and watchers at once"
+        [] {
+            "tests/concurrency.rs": [writers_during_reads, two_transactions_on_one_document, changes_by_eight_tasks],
+            "tests/transactions.rs": [no_update_is_lost],
+            "tests/watching.rs": [a_dropped_connection_costs_no_change_and_repeats_none],
+        }
+    index_rotation "Every look-up finds its document in every phase of an index key's rotation, and values stay unique"
+        [] {
+            "tests/index_rotation.rs": [every_look_up_finds_its_document_in_every_phase, a_value_stays_unique_at_every_boundary],
+        }
+    key_rotation "A rotation that is killed at any step leaves every document readable, and ends with one ring"
+        [] {
+            "tests/key_lifecycle.rs": [killed_at_every_step_over_a_file, killed_at_every_step_over_the_emulator, killed_at_any_moment_over_a_file],
+            "tests/vault.rs": [documents_open_through_every_change, fifty_at_once_make_one_ring, changes_at_the_same_time_conflict],
+        }
+    revocation "A revoked key is used no longer than the published time, and an outage is not multiplied"
+        [] {
+            "tests/key_cache.rs": [a_revocation_takes_the_hard_time_to_live_at_most, a_new_key_is_found_and_an_unknown_one_asks_once_per_pause, a_machine_that_slept_and_a_clock_set_back_prolong_nothing],
+        }
+    key_services "A root is called only if it is listed; its failures are told, never worked around, in bounded time"
+        [] {
+            "tests/roots_gcp_kms.rs": [only_names_on_the_list_are_called, a_failure_in_passing_is_retried_once, other_failures_and_lies_are_told_apart, all_stays_within_one_deadline],
+            "tests/roots_vault.rs": [the_context_and_every_byte_are_authenticated, other_failures_are_told_apart, certificates_are_verified],
+        }
+    recovery "A wrong recovery code, share or device opens nothing, and the last way to a key is not dropped"
+        [] {
+            "tests/recovery.rs": [a_typo_and_another_users_code_are_told_apart_at_once, a_device_is_approved_by_its_fingerprint_only, the_last_device_stays, nothing_is_sealed_before_it_can_be_recovered, shares_that_do_not_go_together_are_told],
+        }
+    limits "Firestore's limits are refused before anything is sent, with the name of the field"
+        [] {
+            "tests/store_limits.rs": [the_largest_value, the_largest_document, the_deepest_value, the_longest_field_name],
+        }
+    floors "The code that talks to the database cannot see a key"
+        [] {
+            "tests/floors.rs": [imports_go_down_and_files_are_short],
+        }
+    misuse "Wrong use of the attributes does not compile"
+        [] {
+            "tests/ui.rs": [misuse_is_refused],
+        }
 }
 
 fn block_on(test: impl Future<Output = ()>) {

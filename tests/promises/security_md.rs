@@ -21,7 +21,9 @@ pub fn names_every_promise(promises: &[Row]) -> Result<(), String> {
     for row in promises {
         let expected = expected(row);
         for (file, _) in row.elsewhere {
-            if !read(file)?.contains(&format!("Promise::new(\"{}\")", row.name)) {
+            let text = read(file)?;
+            if !["new", "kept"].iter().any(|call| text.contains(&format!("Promise::{call}(\"{}\"", row.name)))
+            {
                 wrong.push(format!("{file} does not count the promise {}", row.name));
             }
         }
@@ -44,8 +46,13 @@ pub fn names_every_promise(promises: &[Row]) -> Result<(), String> {
     }
     for file in rust_files(&root.join("tests")).into_iter().chain(rust_files(&root.join("src"))) {
         let text = fs::read_to_string(&file).unwrap();
-        for (at, opening) in text.match_indices("Promise::new(\"") {
-            let name = text[at + opening.len()..].split('"').next().unwrap_or_default();
+        for (at, _) in text.match_indices("Promise::") {
+            let call = &text[at + "Promise::".len()..];
+            let Some(name) = ["new(\"", "kept(\""].iter().find_map(|opening| call.strip_prefix(opening))
+            else {
+                continue;
+            };
+            let name = name.split('"').next().unwrap_or_default();
             if text[..at].lines().last().unwrap_or_default().trim_start().starts_with("//") {
                 continue;
             }
@@ -56,6 +63,13 @@ pub fn names_every_promise(promises: &[Row]) -> Result<(), String> {
                 wrong.push(format!("{file} counts {name:?}, which tests/promises.rs does not list for it"));
             }
         }
+    }
+    for (page, folder) in [("SECURITY.md", root), ("docs/threat-model.md", &root.join("docs"))] {
+        let text = read(page)?;
+        let linked = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        let absent =
+            linked.filter(|link| !link.is_empty() && !link.contains("://") && !folder.join(link).exists());
+        wrong.extend(absent.map(|link| format!("{page} links {link}, which is not there")));
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }

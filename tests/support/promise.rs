@@ -81,6 +81,13 @@ impl Promise {
         Self { name, tally: Tally::default() }
     }
 
+    /// So many tries, and the promise was kept in all of them: at the end of a test that asserts as it goes.
+    pub fn kept(name: &'static str, tries: usize) {
+        let promise = Self::new(name);
+        promise.held(tries as u64);
+        promise.finish();
+    }
+
     /// Fails on a violation, and where nothing was tried.
     pub fn finish(self) {
         let thread = std::thread::current();
