@@ -122,8 +122,11 @@ fn hits(memory: &Memory, secret: &[u8]) -> BTreeMap<&'static str, usize> {
     hits
 }
 
+/// Secrets by what they are.
+type Named = Vec<(String, Vec<u8>)>;
+
 /// The secrets that must be gone, with the keys that are derived from them; and the plaintexts.
-fn secrets(given: &Given, made: &[u8]) -> (Vec<(String, Vec<u8>)>, Vec<(String, Vec<u8>)>) {
+fn secrets(given: &Given, made: &[u8]) -> (Named, Named) {
     let mut keys = Vec::new();
     let mut texts = Vec::new();
     for (what, secret) in given.bytes() {
