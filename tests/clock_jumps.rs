@@ -5,6 +5,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "support/promise.rs"]
+mod promise;
 #[path = "support/custody.rs"]
 mod support;
 
@@ -18,6 +20,7 @@ use fireseal::{
     Channel, KeyProvider as _, Message, MessageError, MessageKey, MessageRing, ReplayError, ReplayWindow,
     Sealable,
 };
+use promise::Promise;
 use support::{Fault, Held, Service, scope};
 
 const MINUTE: u64 = 60;
@@ -73,7 +76,7 @@ async fn settle() {
 #[tokio::test]
 async fn no_key_lives_longer_because_a_clock_was_set() {
     let hard = Lifetimes::default().hard;
-    let mut tried = 0;
+    let promise = Promise::new("clock_jumps");
     for seconds in JUMPS {
         for forward in [true, false] {
             // Before the key is denied, at once after it, and late in its life.
@@ -111,13 +114,11 @@ async fn no_key_lives_longer_because_a_clock_was_set() {
                 service.always(None);
                 clocks.pass(Duration::from_secs(60));
                 assert_eq!(vault.ring(&acme).await.unwrap().primary().id(), key);
-                tried += 1;
+                promise.held(1);
             }
         }
     }
-    println!(
-        "{tried} jumps of the calendar's clock under a vault: no key outlived its time, each came back when allowed"
-    );
+    promise.finish();
 }
 
 /// Changes are ordered by their epochs, not by the administrator's clock.
@@ -133,7 +134,7 @@ async fn an_administrator_whose_clock_jumps_changes_rings_all_the_same() {
     vault().create_scope(&authority, &acme).await.unwrap();
     // One who saw all changes, and one who sees the last alone.
     let witness = vault();
-    let mut changes = 0;
+    let (mut changes, promise) = (0, Promise::new("clock_jumps"));
     for seconds in JUMPS {
         for forward in [true, false, false, true] {
             clocks.jump(seconds, forward);
@@ -145,7 +146,8 @@ async fn an_administrator_whose_clock_jumps_changes_rings_all_the_same() {
         }
     }
     assert_eq!(vault().manifest(&acme).await.unwrap().epoch, changes + 1);
-    println!("{changes} rotations by a clock that jumps: each is seen");
+    promise.held(changes);
+    promise.finish();
 }
 
 #[derive(Sealable)]
@@ -162,7 +164,7 @@ impl Message for Order {
 fn no_message_is_taken_twice_or_late_because_a_clock_was_set() {
     let ring = MessageRing::new(MessageKey::generate().unwrap());
     let channel = Channel::subject("orders.created").unwrap();
-    let mut tried = 0;
+    let promise = Promise::new("clock_jumps");
     for seconds in JUMPS {
         for forward in [true, false] {
             let hand = Arc::new(AtomicU64::new(START));
@@ -198,8 +200,8 @@ fn no_message_is_taken_twice_or_late_because_a_clock_was_set() {
             // One of the time that the window thinks it is.
             let now = if forward { set } else { START };
             assert_eq!(open(&message(now + 5 * MINUTE)), "taken");
-            tried += 1;
+            promise.held(1);
         }
     }
-    println!("{tried} jumps under a replay window: no message taken twice, none late");
+    promise.finish();
 }

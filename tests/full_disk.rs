@@ -7,6 +7,8 @@
 #![cfg(target_os = "linux")]
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "support/promise.rs"]
+mod promise;
 #[path = "support/custody.rs"]
 mod support;
 
@@ -16,6 +18,7 @@ use std::process::Command;
 
 use fireseal::KeyProvider as _;
 use fireseal::custody::{Authority, KeyVault, VaultError};
+use promise::Promise;
 use support::{root, scope};
 
 /// Set for the process whose disk is full: the directory, and how.
@@ -97,13 +100,13 @@ async fn a_full_disk_leaves_the_vault_as_it_was() {
 
     // In blocks of 512 bytes: from none at all to somewhat more than there is, each several changes further. The
     // signal that comes with it is ignored, as it is for services.
-    let mut tried = 0;
+    let promise = Promise::new("full_disk");
     for more in [0, 1, 2, 5, 9] {
         let blocks = if more == 0 { 0 } else { size() / 512 + more };
         let shell = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
         let told = again("/bin/sh", &["-c", &shell], directory.path(), "File too large");
         println!("{blocks} blocks: {told}");
-        tried += 1;
+        promise.held(1);
     }
     // Room again.
     vault(directory.path(), &authority).rotate(&authority, &scope("acme")).await.unwrap();
@@ -120,10 +123,10 @@ async fn a_full_disk_leaves_the_vault_as_it_was() {
             let arguments = ["-rm", "/bin/sh", "-c", &shell];
             let told = again("unshare", &arguments, directory.path(), "No space left on device");
             println!("{pages} pages to spare: {told}");
-            tried += 1;
+            promise.held(1);
         }
     } else {
         println!("ENOSPC: no file system may be mounted here; the length of files was limited only");
     }
-    println!("{tried} full disks, 0 vaults damaged");
+    promise.finish();
 }

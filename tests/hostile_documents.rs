@@ -22,6 +22,10 @@ use firestore::gcloud_sdk::google::firestore::v1::{ArrayValue, MapValue};
 
 #[path = "support/fake.rs"]
 mod fake;
+#[path = "support/promise.rs"]
+mod promise;
+
+use promise::Promise;
 
 /// The longest that anything here may take, unoptimised and on a busy machine.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -146,9 +150,10 @@ fn measured<T>(work: impl Future<Output = T>) -> (T, Duration, u64) {
     (result.unwrap(), start.elapsed(), memory.bytes_max)
 }
 
-fn line(case: &str, size: usize, how: &str, time: Duration, peak: u64) {
+/// A row of the table, which is a try.
+fn line(promise: &Promise, case: &str, size: usize, how: &str, time: Duration, peak: u64) {
     println!("{case:<52} {size:>9} {how:<9} {:>6} ms {:>7} KiB", time.as_millis(), peak / 1024);
-    assert!(time < LONGEST, "{case}: {time:?}");
+    promise.holds(time < LONGEST, || format!("{case}: {time:?}"));
 }
 
 fn stored() -> Fields {
@@ -160,6 +165,7 @@ fn stored() -> Fields {
 
 #[test]
 fn large_deep_and_crowded_documents_are_read_or_refused() {
+    let promise = Promise::new("hostile_documents");
     println!("{:<52} {:>9} {:<9} {:>9} {:>11}", "what stands in the database", "bytes", "", "time", "peak");
     let good = stored();
     let put = |name: &str, value: Value| {
@@ -178,9 +184,9 @@ fn large_deep_and_crowded_documents_are_read_or_refused() {
         ("1 MiB of text in a sealed place", put("ssn", text(1 << 20)), false),
         ("60,000 values in a sealed place", put("ssn", array(vec![text(1); 60_000])), false),
         ("20 levels in a sealed place", put("ssn", deep(20)), false),
+        // Deeper ones do not arrive: protobuf's decoder stops at 100 messages in one another, a third as many levels.
         ("90 levels in a sealed place", put("ssn", deep(90)), false),
         ("90 levels that nobody knows", put("other", deep(90)), true),
-        ("500 levels that nobody knows", put("other", deep(500)), true),
         (
             "100,000 tokens of one field",
             with_entries(
@@ -204,7 +210,7 @@ fn large_deep_and_crowded_documents_are_read_or_refused() {
         let most = 256 * u64::try_from(size).unwrap() + (4 << 20);
         let (got, time, peak) = measured(customers.get("ada"));
         assert_eq!(got.is_ok(), opens, "{case}: {:?}", got.err().map(|error| error.to_string()));
-        line(case, size, if opens { "opens" } else { "refused" }, time, peak);
+        line(&promise, case, size, if opens { "opens" } else { "refused" }, time, peak);
         assert!(peak < most, "{case}: {peak} bytes of memory for {size}");
         for (way, (told, time, peak)) in [
             ("without a key", measured(async { sealed.get("ada").await.is_ok() })),
@@ -214,11 +220,12 @@ fn large_deep_and_crowded_documents_are_read_or_refused() {
             ("set", measured(async { customers.set(&ada()).await.is_ok() })),
             ("deleted", measured(async { customers.delete("ada").await.is_ok() })),
         ] {
-            line(&format!("  {way}"), size, if told { "done" } else { "refused" }, time, peak);
+            line(&promise, &format!("  {way}"), size, if told { "done" } else { "refused" }, time, peak);
             assert!(peak < most, "{case}, {way}: {peak} bytes of memory for {size}");
             assert!(told || way != "deleted", "{case}: it cannot be deleted");
         }
     }
+    promise.finish();
 }
 
 /// Roughly the bytes of the fields.
@@ -239,6 +246,7 @@ fn size(fields: &Fields) -> usize {
 /// read and delete without end.
 #[test]
 fn forged_entries_have_few_reservations_read() {
+    let promise = Promise::new("hostile_documents");
     let good = stored();
     let unique =
         |number| map([("key".to_owned(), bytes(vec![0; 16])), ("unique".to_owned(), token(number, 32))]);
@@ -262,12 +270,13 @@ fn forged_entries_have_few_reservations_read() {
                 }
             });
             let asked = hostile.asked.load(Ordering::SeqCst);
-            line(&format!("{case}, {way}: {asked} read"), size, "", time, peak);
+            line(&promise, &format!("{case}, {way}: {asked} read"), size, "", time, peak);
             assert!(done.is_ok(), "{case}, {way}: {done:?}");
             assert!((1..=310).contains(&asked), "{case}, {way}: {asked} reservations are read");
             assert!(hostile.most_writes.load(Ordering::SeqCst) <= 500);
         }
     }
+    promise.finish();
 }
 
 /// The document's own reservation is released, however many forged entries stand before it.
@@ -288,6 +297,7 @@ async fn forged_entries_do_not_hide_the_true_one() {
 
 #[test]
 fn plaintexts_that_claim_to_be_deep_or_long_are_refused() {
+    let promise = Promise::new("hostile_documents");
     let levels = |count: usize| [&[0x01][..], &vec![0x91; count], &[0xc0]].concat();
     let maps = |count: usize| [&[0x01][..], &[0x81, 0xa0].repeat(count), &[0xc0]].concat();
     let claims = |marker: u8| [&[0x01, marker][..], &[0xff; 4], &[0xc0; 8]].concat();
@@ -309,20 +319,22 @@ fn plaintexts_that_claim_to_be_deep_or_long_are_refused() {
                 && decoders::plaintext::<serde::de::IgnoredAny>(&plaintext).is_none()
         });
         assert!(refused, "{case}");
-        line(&format!("plaintext: {case}"), plaintext.len(), "refused", time, peak);
+        line(&promise, &format!("plaintext: {case}"), plaintext.len(), "refused", time, peak);
         assert!(peak < 4 << 20, "{case}: {peak} bytes");
     }
     let sender = [&[1, 1, 1][..], &[0; 48], &[0xff; 2], b"abc"].concat();
     for (case, frame) in [("a sender of 65,535 bytes", sender), ("17 MiB", vec![1; 17 << 20])] {
         let (refused, time, peak) = measured(async { Frame::decode(&frame).is_err() });
         assert!(refused, "{case}");
-        line(&format!("message frame: {case}"), frame.len(), "refused", time, peak);
+        line(&promise, &format!("message frame: {case}"), frame.len(), "refused", time, peak);
     }
+    promise.finish();
 }
 
 /// Lengths of 2^63 and the like in what the server answers.
 #[tokio::test]
 async fn answers_with_impossible_lengths_are_refused() {
+    let promise = Promise::new("hostile_documents");
     // Field 1 (found), 2 (fields), with a length that no message has.
     let varint = |first: u8| [&[first][..], &[0xff; 8], &[0x7f]].concat();
     let answers = [
@@ -336,13 +348,15 @@ async fn answers_with_impossible_lengths_are_refused() {
         let start = Instant::now();
         let read = fake.store.read(&[path("c/a"), path("c/b")], None).await;
         assert!(read.is_err(), "{case}");
-        line(&format!("answer: {case}"), 0, "refused", start.elapsed(), 0);
+        line(&promise, &format!("answer: {case}"), 0, "refused", start.elapsed(), 0);
     }
+    promise.finish();
 }
 
 /// scrypt with a work factor of more than 2^18 is refused before any work: 2^19 is a second, 2^63 for ever.
 #[tokio::test]
 async fn a_work_factor_that_takes_for_ever_is_refused_before_any_work() {
+    let promise = Promise::new("hostile_documents");
     let root = AgePassphrase::new("paper", "correct horse".to_owned().into()).unwrap();
     let weak = AgePassphrase::new("paper", "correct horse".to_owned().into()).unwrap();
     let armoured = weak.with_weak_work_factor_for_tests(2).wrap(b"a record", &[]).await.unwrap();
@@ -361,8 +375,16 @@ async fn a_work_factor_that_takes_for_ever_is_refused_before_any_work() {
         assert!(matches!(refused, Err(WrapError::DoesNotUnwrap { .. })), "{claimed}: {refused:?}");
         tried += 1;
     }
-    line(&format!("age: {tried} work factors from 2^19"), file.len(), "refused", start.elapsed(), 0);
+    line(
+        &promise,
+        &format!("age: {tried} work factors from 2^19"),
+        file.len(),
+        "refused",
+        start.elapsed(),
+        0,
+    );
     assert!(start.elapsed() < Duration::from_secs(5), "some of the work was done");
+    promise.finish();
 }
 
 #[test]

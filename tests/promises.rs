@@ -215,6 +215,30 @@ promises! {
         }
     constant_time "The time of comparing a tag, a token, a key id or a code does not tell where the difference lies"
         [] {"src/timing.rs": [comparisons_take_the_same_time_wherever_the_difference_lies]}
+    rubbish "Bytes that others wrote are refused, or mean one thing only: without a panic, in bounded memory"
+        [] {"tests/rubbish.rs": [rubbish_is_refused_without_a_panic_and_in_bounded_memory]}
+    hostile_documents "Documents, wraps and answers of any size and depth take bounded time and memory"
+        [] {"tests/hostile_documents.rs": [
+            large_deep_and_crowded_documents_are_read_or_refused, forged_entries_have_few_reservations_read,
+            plaintexts_that_claim_to_be_deep_or_long_are_refused, answers_with_impossible_lengths_are_refused,
+            a_work_factor_that_takes_for_ever_is_refused_before_any_work,
+        ]}
+    failing_network "Over a network that fails, no wrong data is returned, no acknowledged write lost, none applied twice"
+        [] {"tests/chaos.rs": [a_network_that_fails_loses_nothing_and_doubles_nothing]}
+    changed_on_the_way "What is changed on the way is never returned as a sealed value"
+        [] {"tests/chaos.rs": [changed_bits_are_never_returned_as_a_sealed_value]}
+    killed_processes "A server or a client that is killed leaves errors behind, never wrong data or half a write"
+        [] {"tests/chaos.rs": [
+            a_killed_server_leads_to_errors_and_not_to_wrong_data, a_killed_client_leaves_nothing_half_done,
+        ]}
+    full_disk "A full disk leaves the file of a vault as it was"
+        [] {"tests/full_disk.rs": [a_full_disk_leaves_the_vault_as_it_was]}
+    clock_jumps "A clock that is set, by hours or years, prolongs no key and no message"
+        [] {"tests/clock_jumps.rs": [
+            no_key_lives_longer_because_a_clock_was_set,
+            an_administrator_whose_clock_jumps_changes_rings_all_the_same,
+            no_message_is_taken_twice_or_late_because_a_clock_was_set,
+        ]}
 }
 
 fn block_on(test: impl Future<Output = ()>) {

@@ -15,11 +15,14 @@ use fireseal::{AgeIdentity, DocumentPath, KeyWrapper, Message as _, Repository, 
 
 #[path = "support/custody.rs"]
 mod custody;
+#[path = "support/promise.rs"]
+mod promise;
 #[path = "support/random.rs"]
 mod random;
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
 
+use promise::Promise;
 use random::Random;
 use targets::TARGETS;
 
@@ -84,13 +87,16 @@ fn rubbish_is_refused_without_a_panic_and_in_bounded_memory() {
         "{:<14} {:>6} {:>7} {:>8} {:>10} {:>8}",
         "target", "seeds", "inputs", "taken", "peak bytes", "ms"
     );
+    let promise = Promise::new("rubbish");
     for (name, target) in TARGETS {
         let (seeds, start) = (seeds(name), Instant::now());
         let (mut random, mut taken, mut inputs, mut peak) = (Random(1), 0, 0, 0);
         let mut try_one = |bytes: &[u8]| {
             let mut accepted = false;
             let memory = allocation_counter::measure(|| accepted = target(bytes));
-            assert!(memory.bytes_max < MEMORY, "{name}: {} bytes for {bytes:02x?}", memory.bytes_max);
+            promise.holds(memory.bytes_max < MEMORY, || {
+                format!("{name}: {} bytes of memory for {bytes:02x?}", memory.bytes_max)
+            });
             peak = peak.max(memory.bytes_max);
             (inputs, taken) = (inputs + 1, taken + usize::from(accepted));
             accepted
@@ -107,6 +113,7 @@ fn rubbish_is_refused_without_a_panic_and_in_bounded_memory() {
             start.elapsed().as_millis()
         );
     }
+    promise.finish();
 }
 
 /// Every target has a program for `cargo fuzz`, and seeds.
