@@ -490,6 +490,49 @@ async fn a_write_names_what_changes_and_nothing_else() {
     assert_eq!(paths, expected);
 }
 
+#[tokio::test]
+async fn a_document_that_firestore_or_an_index_would_not_take_fails_alone() {
+    let store: Db = Arc::new(MemoryStore::new());
+    let indexed = config(r#"{"things": {"fields": {"value": {"index": true}, "other": {}}}}"#);
+    let double = val(ValueType::DoubleValue(1.5));
+    let full = text(&"x".repeat(1_048_480));
+    put(&store, "things/double", fields([("value", double)])).await;
+    put(&store, "things/fine", fields([("value", integer(1))])).await;
+    put(&store, "things/full", fields([("other", full)])).await;
+    let pass = run(&store, "things", &Seal::new(indexed, ring()).unwrap()).await;
+    let kinds: Vec<_> = pass.failed.iter().map(|failure| (failure.document.id(), failure.kind)).collect();
+    assert_eq!(kinds, [("double", FailureKind::NotIndexable), ("full", FailureKind::Limit)]);
+    assert_eq!(pass.written, 1);
+    // What is told of a failure is where and why, never a value.
+    assert!(pass.failed.iter().all(|failure| failure.to_string().len() < 400), "{:?}", pass.failed);
+}
+
+/// A key service that is down.
+struct Down;
+
+#[async_trait::async_trait]
+impl fireseal::KeyProvider for Down {
+    async fn ring(&self, _: &Scope) -> Result<KeyRing, fireseal::KeyError> {
+        Err(fireseal::KeyError::Unavailable { reason: "down".to_owned(), source: None })
+    }
+
+    async fn keys(
+        &self,
+        _: &[(Scope, fireseal::KeyId)],
+    ) -> Result<Vec<fireseal::KeyLookup>, fireseal::KeyError> {
+        Err(fireseal::KeyError::Unavailable { reason: "down".to_owned(), source: None })
+    }
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_had_are_an_error_of_the_pass_and_of_no_document() {
+    let store: Db = Arc::new(MemoryStore::new());
+    put(&store, "things/one", fields([("value", integer(1))])).await;
+    let seal = Seal::new(sealing("things", &["value"]), Down).unwrap();
+    let error = seal.plan(documents(&store, "things").await).await.unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+}
+
 #[test]
 fn a_fingerprint_is_of_what_is_done() {
     let prints = |config: CollectionConfig| {
