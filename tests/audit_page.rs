@@ -187,4 +187,12 @@ async fn the_policy_forbids_what_a_page_could_try() {
     }
     assert!(!std::fs::read_to_string(log.path()).unwrap().contains("example.com"), "a request leaves");
     assert_eq!(page.screenshot(&LIGHT, "intruded.png").count([255, 0, 255]), 0);
+
+    // Without the policy all of it happens, and the log shows the request: the checks above see what they look for.
+    let (before, rest) = html.split_once("<meta http-equiv=\"Content-Security-Policy\"").unwrap();
+    let bare = Page::new(&format!("{before}<meta{rest}"));
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let (dom, _) = bare.dom(&LIGHT, log.path());
+    assert!(dom.contains("<p id=\"mark\">owned</p>"));
+    assert!(std::fs::read_to_string(log.path()).unwrap().contains("https://example.com/x.png"));
 }

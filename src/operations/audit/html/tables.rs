@@ -32,7 +32,7 @@ pub(super) fn collections(report: &AuditReport) -> String {
 fn collection(collection: &CollectionAudit) -> String {
     let head = [
         ("Field", false),
-        ("", false),
+        ("Share", false),
         ("Sealed", true),
         ("Opened", true),
         ("Unverified", true),
@@ -216,7 +216,7 @@ pub(super) fn look_alikes(report: &AuditReport) -> String {
         ("Looks like", false),
         ("Values", true),
         ("Of documents", true),
-        ("", false),
+        ("Where", false),
     ];
     let hints = report
         .collections
