@@ -31,13 +31,15 @@ struct Page {
 pub(super) async fn lane(run: Arc<Run>) -> Result<(), Halt> {
     loop {
         run.rest().await?;
+        // From before the parts are looked at, so that no end is missed.
+        let mut ended = run.ended.subscribe();
         match run.patiently(|| async { Ok(run.ledger.claim().await?) }).await? {
             Claim::AllDone => return Ok(()),
             Claim::Wait(time) => {
                 run.note(|now| {
                     now.waiting.get_or_insert_with(|| "parts that others hold".to_owned());
                 });
-                run.wait(time).await;
+                run.wait_for_parts(time, &mut ended).await;
                 run.note(|now| now.waiting = None);
             }
             Claim::Part(held) => {
@@ -127,6 +129,7 @@ impl Run {
                 keeper.held.lock().await.held.part.done = true;
                 self.patiently(|| keeper.save(Then::Release)).await?;
                 self.note(|now| now.parts_done += 1);
+                self.ended.send_modify(|parts| *parts += 1);
                 Ok(())
             }
             Err(Halt::Lost) => Err(Halt::Lost),
