@@ -507,6 +507,20 @@ async fn a_document_that_firestore_or_an_index_would_not_take_fails_alone() {
     assert!(pass.failed.iter().all(|failure| failure.to_string().len() < 400), "{:?}", pass.failed);
 }
 
+#[tokio::test]
+async fn a_digest_is_of_values_at_their_places() {
+    let digest = async |ada: i64, bob: i64, field: &str| {
+        let store: Db = Arc::new(MemoryStore::new());
+        put(&store, "things/ada", fields([(field, integer(ada))])).await;
+        put(&store, "things/bob", fields([(field, integer(bob))])).await;
+        run(&store, "things", &Seal::new(sealing("things", &[field]), ring()).unwrap()).await.counts.digest
+    };
+    let one = digest(1, 2, "value").await;
+    assert_eq!(one, digest(1, 2, "value").await);
+    assert_ne!(one, digest(2, 1, "value").await, "the same values, at other places");
+    assert_ne!(one, digest(1, 2, "other").await);
+}
+
 /// A key service that is down.
 struct Down;
 
