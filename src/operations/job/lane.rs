@@ -19,6 +19,9 @@ use crate::store::{Document, document_bytes};
 /// How many documents the first page of a part asks for, while their size is not known.
 const FIRST_PAGE: u32 = 25;
 
+/// How long to wait for what other lanes may give back of the budget.
+const OTHERS_READ: Duration = Duration::from_millis(10);
+
 /// Documents read, in the order of their names.
 struct Page {
     documents: Vec<Document>,
@@ -176,7 +179,13 @@ impl Run {
     /// The next page: so many documents at most, and only so many bytes that one more document may go
     /// over the limit.
     async fn page(&self, part: &Part, after: Option<&DocumentPath>, limit: u32) -> Result<Page, Halt> {
-        let granted = self.pace.reserve(limit);
+        let mut reserved = loop {
+            match self.pace.reserve(limit) {
+                Some(reserved) => break reserved,
+                None => sleep(OTHERS_READ).await,
+            }
+        };
+        let granted = reserved.documents;
         if granted == 0 {
             return Err(Halt::End(End::Budget));
         }
@@ -199,7 +208,7 @@ impl Run {
             })
             .await;
         let page = read?;
-        self.pace.give_back(u64::from(granted).saturating_sub(page.documents.len() as u64));
+        reserved.read = page.documents.len() as u64;
         self.pace.note_bytes(page.bytes as u64);
         Ok(page)
     }
