@@ -87,7 +87,7 @@ async fn each_document_is_done_once(store: DynStore) {
 async fn a_budget_ends_the_run_and_the_next_goes_on(store: DynStore) {
     fill(&store, 100).await;
     let (around, step) = (Around::new(&store), Stamp::new(1));
-    let job = |budget| job(&around, &step).parts(parts(3)).checkpoint(in_store(&store)).budget(budget);
+    let job = |budget| job(&around, &step).parts(parts(10)).checkpoint(in_store(&store)).budget(budget);
     let first = job(Budget::unlimited().documents(41)).run(|_| ()).await.unwrap();
     assert_eq!((first.end, first.finished, first.run.documents), (End::Budget, false, 41));
     let second = job(Budget::unlimited().bytes(1)).run(|_| ()).await.unwrap();

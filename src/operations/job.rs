@@ -330,6 +330,7 @@ impl Job {
             pace: Pace::new(self.budget),
             handle: self.handle.clone(),
             over: watch::Sender::new(false),
+            ended: watch::Sender::new(0),
             now: Mutex::new(Now { parts_done, ..Now::default() }),
         });
         let tell = |report: Option<&Report>| {

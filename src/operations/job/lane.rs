@@ -19,6 +19,9 @@ use crate::store::{Document, document_bytes};
 /// How many documents the first page of a part asks for, while their size is not known.
 const FIRST_PAGE: u32 = 25;
 
+/// How long to wait for what other lanes may give back of the budget.
+const OTHERS_READ: Duration = Duration::from_millis(10);
+
 /// Documents read, in the order of their names.
 struct Page {
     documents: Vec<Document>,
@@ -31,13 +34,15 @@ struct Page {
 pub(super) async fn lane(run: Arc<Run>) -> Result<(), Halt> {
     loop {
         run.rest().await?;
+        // From before the parts are looked at, so that no end is missed.
+        let mut ended = run.ended.subscribe();
         match run.patiently(|| async { Ok(run.ledger.claim().await?) }).await? {
             Claim::AllDone => return Ok(()),
             Claim::Wait(time) => {
                 run.note(|now| {
                     now.waiting.get_or_insert_with(|| "parts that others hold".to_owned());
                 });
-                run.wait(time).await;
+                run.wait_for_parts(time, &mut ended).await;
                 run.note(|now| now.waiting = None);
             }
             Claim::Part(held) => {
@@ -127,6 +132,7 @@ impl Run {
                 keeper.held.lock().await.held.part.done = true;
                 self.patiently(|| keeper.save(Then::Release)).await?;
                 self.note(|now| now.parts_done += 1);
+                self.ended.send_modify(|parts| *parts += 1);
                 Ok(())
             }
             Err(Halt::Lost) => Err(Halt::Lost),
@@ -173,7 +179,13 @@ impl Run {
     /// The next page: so many documents at most, and only so many bytes that one more document may go
     /// over the limit.
     async fn page(&self, part: &Part, after: Option<&DocumentPath>, limit: u32) -> Result<Page, Halt> {
-        let granted = self.pace.reserve(limit);
+        let mut reserved = loop {
+            match self.pace.reserve(limit) {
+                Some(reserved) => break reserved,
+                None => sleep(OTHERS_READ).await,
+            }
+        };
+        let granted = reserved.documents;
         if granted == 0 {
             return Err(Halt::End(End::Budget));
         }
@@ -196,7 +208,7 @@ impl Run {
             })
             .await;
         let page = read?;
-        self.pace.give_back(u64::from(granted).saturating_sub(page.documents.len() as u64));
+        reserved.read = page.documents.len() as u64;
         self.pace.note_bytes(page.bytes as u64);
         Ok(page)
     }

@@ -59,6 +59,8 @@ pub(super) struct Pace {
 
 struct Used {
     documents: u64,
+    /// Of these, how many are being read, or turn out not to be there.
+    reserved: u64,
     bytes: u64,
     writes: u64,
     /// When the writes so far are paid for.
@@ -67,30 +69,33 @@ struct Used {
 
 impl Pace {
     pub(super) fn new(budget: Budget) -> Self {
-        Self { budget, used: Mutex::new(Used { documents: 0, bytes: 0, writes: 0, next: Instant::now() }) }
+        Self {
+            budget,
+            used: Mutex::new(Used { documents: 0, reserved: 0, bytes: 0, writes: 0, next: Instant::now() }),
+        }
     }
 
     fn used<T>(&self, look: impl FnOnce(&mut Used) -> T) -> T {
         look(&mut self.used.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes up to this many documents out of the budget; 0 where it is used up.
-    pub(super) fn reserve(&self, documents: u32) -> u32 {
+    /// Takes up to this many documents out of the budget, none where it is used up; `None` where others may
+    /// give some back.
+    pub(super) fn reserve(&self, documents: u32) -> Option<Reserved<'_>> {
         self.used(|used| {
             let over = |limit: Option<u64>, used: u64| limit.is_some_and(|limit| used >= limit);
             if over(self.budget.bytes, used.bytes) || over(self.budget.writes, used.writes) {
-                return 0;
+                return Some(Reserved { pace: self, documents: 0, read: 0 });
             }
             let left = self.budget.documents.map_or(u64::MAX, |limit| limit.saturating_sub(used.documents));
-            let granted = u32::try_from(left).unwrap_or(u32::MAX).min(documents);
-            used.documents += u64::from(granted);
-            granted
+            let documents = u32::try_from(left).unwrap_or(u32::MAX).min(documents);
+            if documents == 0 && used.reserved > 0 {
+                return None;
+            }
+            used.documents += u64::from(documents);
+            used.reserved += u64::from(documents);
+            Some(Reserved { pace: self, documents, read: 0 })
         })
-    }
-
-    /// Gives back what was reserved and not read.
-    pub(super) fn give_back(&self, documents: u64) {
-        self.used(|used| used.documents = used.documents.saturating_sub(documents));
     }
 
     pub(super) fn note_bytes(&self, bytes: u64) {
@@ -120,5 +125,22 @@ impl Pace {
         if let Some(until) = until {
             sleep_until(until).await;
         }
+    }
+}
+
+/// Documents that may be read. Those that were not are given back when it is dropped.
+pub(super) struct Reserved<'a> {
+    pace: &'a Pace,
+    pub(super) documents: u32,
+    pub(super) read: u64,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        let documents = u64::from(self.documents);
+        self.pace.used(|used| {
+            used.reserved = used.reserved.saturating_sub(documents);
+            used.documents = used.documents.saturating_sub(documents.saturating_sub(self.read));
+        });
     }
 }

@@ -78,6 +78,8 @@ pub(super) struct Run {
     pub(super) handle: JobHandle,
     /// Set when one lane ends the run for all.
     pub(super) over: watch::Sender<bool>,
+    /// How many parts have ended that this run had in hand.
+    pub(super) ended: watch::Sender<u64>,
     pub(super) now: Mutex<Now>,
 }
 
@@ -116,6 +118,16 @@ impl Run {
     /// Waits, and less long where the run ends meanwhile.
     pub(super) async fn wait(&self, time: Duration) {
         self.while_on(self.while_not_stopped(sleep(time))).await;
+    }
+
+    /// Waits this long, or until a part that this run had in hand has ended: then there may be no other.
+    pub(super) async fn wait_for_parts(&self, time: Duration, ended: &mut watch::Receiver<u64>) {
+        // The sender lives as long as this run.
+        let ended = async { drop(ended.changed().await) };
+        let waiting = async {
+            select(std::pin::pin!(sleep(time)), std::pin::pin!(ended)).await;
+        };
+        self.while_on(self.while_not_stopped(waiting)).await;
     }
 
     async fn while_not_stopped(&self, waiting: impl Future<Output = ()>) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fireseal::DocumentPath;
 use fireseal::operations::{
-    CollectionConfig, Field, FieldPattern, Outcome, PatternStep, ScopeRule, Step as _, Unseal,
+    CollectionConfig, FailureKind, Field, FieldPattern, Outcome, PatternStep, ScopeRule, Step as _, Unseal,
 };
 use fireseal::store::{Document, Fields, Value, WriteKind};
 use fireseal::{KeyProvider, Scope};
@@ -97,7 +97,11 @@ pub async fn open(
                 }
                 _ => Err("it holds nothing".to_owned()),
             },
-            Some(Outcome::Failed(failure)) => Err(failure.reason),
+            Some(Outcome::Failed(failure)) => Err(match failure.kind {
+                // The step's own words are about what it did not do.
+                FailureKind::DoesNotOpen => "it was sealed for another place, or changed since".to_owned(),
+                _ => failure.reason,
+            }),
             _ => Err("it holds nothing that is sealed".to_owned()),
         };
         opened.push(Opened { pattern: field.pattern.to_string(), outcome });

@@ -56,7 +56,7 @@ pub struct Work {
     /// Keep checkpoints in this collection, which is what several tasks need
     #[arg(long, value_name = "NAME", default_value = "fireseal-jobs", conflicts_with = "checkpoint_file")]
     checkpoints: String,
-    /// Keep checkpoints in this file instead, for one task
+    /// Keep checkpoints in this file instead, for one task; to `verify`, the file of the `seal` to compare with
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     checkpoint_file: Option<PathBuf>,
     /// The job's name, under which checkpoints are kept [default: of the step, the collection and the fields]
@@ -186,7 +186,7 @@ impl Work {
             Some((index, count)) => job.task(index, count),
             None => job.task_from_env(),
         };
-        if !self.only_reads || self.name.is_some() || self.checkpoint_file.is_some() {
+        if !self.only_reads || self.name.is_some() {
             job = job.checkpoint(checkpoints);
         }
         if let Some(name) = self.name.as_ref().or(self.key_name.as_ref()) {
