@@ -34,6 +34,8 @@ mod count;
 mod destroy;
 mod draft;
 mod error;
+#[cfg(test)]
+mod known_answers;
 mod lifecycle;
 mod manifest;
 mod open;

@@ -203,6 +203,29 @@ impl Error {
     }
 }
 
+impl Error {
+    /// What a remote caller may be told: one of four fixed texts. Whatever does not open, be it changed,
+    /// moved, of another key or of another tenant, is the same `internal error`, because the difference
+    /// helps only whoever tries. The error itself is for the log.
+    ///
+    /// ```
+    /// let error = fireseal::Error::NoSuchField { field: "x".into(), known: vec![] };
+    /// assert_eq!(error.public_message(), "internal error");
+    /// ```
+    #[must_use]
+    pub fn public_message(&self) -> &'static str {
+        if self.is_conflict() {
+            "changed meanwhile"
+        } else if self.is_not_found() {
+            "not found"
+        } else if self.is_unavailable() {
+            "try again later"
+        } else {
+            "internal error"
+        }
+    }
+}
+
 impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
         match error {

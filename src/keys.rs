@@ -2,6 +2,8 @@
 
 mod derive;
 mod key;
+#[cfg(test)]
+mod known_answers;
 pub(crate) mod labels;
 mod message;
 mod provider;

@@ -56,6 +56,9 @@ mod keys;
 mod message;
 #[cfg(feature = "nats")]
 pub mod nats;
+#[cfg(test)]
+#[path = "../tests/support/promise.rs"]
+mod promise;
 pub mod query;
 mod repository;
 mod seal;

@@ -1,4 +1,6 @@
 //! Batches: chunked within Firestore's limits, told what became of each operation, never half of one.
+//!
+//! T28 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 

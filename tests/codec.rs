@@ -3,9 +3,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/promise.rs"]
+mod promise;
+
 #[path = "support/one.rs"]
 mod one;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Debug;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -38,6 +42,16 @@ fn there_and_back<T: Plain, const PAD: u32>(value: T) -> T {
 fn comes_back<T: Plain + Clone + PartialEq + Debug>(value: T) {
     assert_eq!(there_and_back::<T, 0>(value.clone()), value);
     assert_eq!(there_and_back::<T, 64>(value.clone()), value);
+    CAME_BACK.set(CAME_BACK.get() + 2);
+    // A test has hundreds of values: its record is written now and then.
+    if CAME_BACK.get().is_multiple_of(64) {
+        promise::Promise::kept("values_return", CAME_BACK.get());
+    }
+}
+
+thread_local! {
+    /// How many values came back in the test of this thread.
+    static CAME_BACK: Cell<usize> = const { Cell::new(0) };
 }
 
 fn fails_to_open<T: Plain + Debug>(value: T) -> Cause {

@@ -3,6 +3,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
+#[path = "support/promise.rs"]
+mod promise;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -111,6 +114,7 @@ async fn writers_during_reads(store: DynStore) {
         "{} writes, meanwhile {lists} lists and {queries} queries of {read} documents, each whole",
         written.load(Ordering::SeqCst)
     );
+    promise::Promise::kept("no_lost_updates", written.load(Ordering::SeqCst));
 }
 
 async fn two_transactions_on_one_document(store: DynStore) {
@@ -144,6 +148,7 @@ async fn two_transactions_on_one_document(store: DynStore) {
     assert!(is_whole(&stored));
     assert_eq!(stored.visits, 2 * ROUNDS, "an update is lost");
     println!("{} transactions in pairs: {} runs, 0 lost", 2 * ROUNDS, runs.load(Ordering::SeqCst));
+    promise::Promise::kept("no_lost_updates", usize::try_from(2 * ROUNDS).unwrap());
 }
 
 async fn changes_by_eight_tasks(store: DynStore) {
@@ -172,6 +177,7 @@ async fn changes_by_eight_tasks(store: DynStore) {
         TASKS * EACH,
         conflicts.load(Ordering::SeqCst)
     );
+    promise::Promise::kept("no_lost_updates", usize::try_from(TASKS * EACH).unwrap());
 }
 
 async fn one_more(repository: &Repository<Customer>) -> Result<(), Error> {

@@ -1,7 +1,12 @@
 //! Whoever operates the vault's records writes what they like: each of it is refused, before much work is
 //! done and without a call to a root that is not the caller's. Prints a table.
+//!
+//! T2, T8 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "support/promise.rs"]
+mod promise;
 
 #[path = "support/custody.rs"]
 mod support;
@@ -122,6 +127,7 @@ async fn hostile_records_are_refused() {
     println!("{} hostile records, {} accepted", table.cases, table.accepted.len());
     assert!(table.accepted.is_empty(), "{:?}", table.accepted);
     assert!(table.cases > 1_000);
+    promise::Promise::kept("wrapped_keys", table.cases);
 }
 
 async fn manifests(table: &mut Table) {
@@ -412,4 +418,5 @@ async fn hostile_documents_are_refused() {
     println!("{refused} hostile documents, {refused} refused");
     assert!(vault().ring(&acme).await.is_ok());
     assert!(root(1).root().starts_with("local:"));
+    promise::Promise::kept("wrapped_keys", refused);
 }

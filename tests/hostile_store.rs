@@ -3,6 +3,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "support/promise.rs"]
+mod promise;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -113,6 +116,7 @@ async fn another_document_than_the_one_asked_for_is_refused() {
     forged.fields.insert("id".to_owned(), text("ada"));
     liar.says(vec![Some(forged)]);
     assert!(matches!(customers.get("ada").await, Err(Error::Open(_))));
+    promise::Promise::kept("lying_servers", 1);
 }
 
 #[tokio::test]
@@ -126,6 +130,7 @@ async fn too_few_and_too_many_answers_are_refused() {
     assert!(customers.get("ada").await.is_err());
     liar.says(vec![Some(ada.clone()), None, Some(ada)]);
     assert!(customers.get_many(&["ada", "bob"]).await.is_err());
+    promise::Promise::kept("lying_servers", 1);
 }
 
 /// A repository over memory, and how to put raw fields under customers/ada.

@@ -1,7 +1,12 @@
 //! An index key is rotated while readers and writers go on: every look-up finds its document in every phase,
 //! and unique values stay unique.
+//!
+//! T24 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+
+#[path = "support/promise.rs"]
+mod promise;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -138,6 +143,7 @@ async fn every_look_up_finds_its_document_in_every_phase(store: DynStore) {
     for number in 0..created {
         look_up(&last, &numbered(number)).await.unwrap();
     }
+    promise::Promise::kept("index_rotation", usize::try_from(look_ups.into_inner()).unwrap());
 }
 
 async fn a_value_stays_unique_at_every_boundary(store: DynStore) {
@@ -185,6 +191,7 @@ async fn a_value_stays_unique_at_every_boundary(store: DynStore) {
     last.reindex().run().await.unwrap();
     assert_eq!(reservations(&store).await.len(), held.len());
     println!("{races} races of 8 beside a pass, one winner each; {} values held", held.len());
+    promise::Promise::kept("index_rotation", races);
 }
 
 /// Why each phase waits for the one before: these are the look-ups and values that would be lost.

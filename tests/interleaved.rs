@@ -1,5 +1,7 @@
 //! What others do between a writer's read, its commit and the lost answer: nothing is lost, nothing applied
 //! twice, and nothing called done that is not proven.
+//!
+//! T27 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 

@@ -1,6 +1,11 @@
 //! What is kept, for how long, and how often roots are asked. The clock is moved by hand.
+//!
+//! T21 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "support/promise.rs"]
+mod promise;
 
 #[path = "support/custody.rs"]
 mod support;
@@ -205,6 +210,7 @@ async fn a_revocation_takes_the_hard_time_to_live_at_most() {
     scene.clock.move_by(TIMES().hard);
     let found = vault.keys(&[(scene.acme.clone(), key)]).await.unwrap();
     assert!(matches!(found[..], [KeyLookup::Compromised]), "{found:?}");
+    promise::Promise::kept("revocation", 1);
 }
 
 #[tokio::test]
@@ -267,6 +273,7 @@ async fn a_new_key_is_found_and_an_unknown_one_asks_once_per_pause() {
     admin.create_scope(&scene.authority, &late).await.unwrap();
     scene.clock.move_by(TIMES().pause);
     vault.ring(&late).await.unwrap();
+    promise::Promise::kept("revocation", 1);
 }
 
 #[tokio::test]
@@ -336,4 +343,5 @@ fn a_machine_that_slept_and_a_clock_set_back_prolong_nothing() {
     assert_eq!(then.age(at(160, 1_060)), Duration::from_secs(60));
     assert_eq!(then.age(at(101, 9_000)), Duration::from_secs(8_000), "slept");
     assert_eq!(then.age(at(160, 500)), Duration::from_secs(60), "set back");
+    promise::Promise::kept("revocation", 1);
 }

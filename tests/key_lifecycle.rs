@@ -1,7 +1,12 @@
 //! Killed at every step of create, rotate, rewrap and destroy: every document still opens, or the
 //! destruction completes. The victim is this test binary, run again in a directory with its orders.
+//!
+//! T23 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+
+#[path = "support/promise.rs"]
+mod promise;
 
 #[path = "support/custody.rs"]
 mod support;
@@ -365,6 +370,7 @@ async fn killed_at_every_step_over_a_file() {
         })
         .await;
     }
+    promise::Promise::kept("key_rotation", 1);
 }
 
 #[tokio::test]
@@ -388,6 +394,7 @@ async fn killed_at_every_step_over_the_emulator() {
         })
         .await;
     }
+    promise::Promise::kept("key_rotation", 1);
 }
 
 /// Between the steps, too: while the file is written, synced and moved.
@@ -426,6 +433,7 @@ async fn killed_at_any_moment_over_a_file() {
     let vault = (scene.make)().with_root(root(1));
     vault.rotate(&scene.authority, &Scope::default()).await.unwrap();
     vault.verify(&Scope::default(), &root(1)).await.unwrap();
+    promise::Promise::kept("key_rotation", 1);
 }
 
 #[tokio::test]

@@ -2,6 +2,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "support/promise.rs"]
+mod promise;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -83,6 +86,7 @@ fn a_ring_of_another_scope_neither_seals_nor_opens() {
     let other = ring.with_scope(Scope::new("other").unwrap());
     assert!(matches!(customer("ada").seal(&location(), &other), Err(SealError::OtherScope { .. })));
     assert!(matches!(Customer::open(sealed, &location(), &other), Err(OpenError::Fields { .. })));
+    promise::Promise::kept("provider_answers", 2);
 }
 
 #[test]
@@ -140,6 +144,7 @@ async fn a_key_service_that_is_down_is_no_tampering_and_no_plaintext_write() {
     up.create(&customer("ada")).await.unwrap();
     let error = down.get("ada").await.unwrap_err();
     assert!(matches!(error, Error::Keys(KeyError::Unavailable { .. })));
+    promise::Promise::kept("provider_answers", 1);
 }
 
 #[tokio::test]
@@ -154,6 +159,7 @@ async fn a_wrong_key_from_the_provider_is_not_believed() {
         panic!("opened");
     };
     assert!(matches!(failures[0].cause, Cause::KeyUnknown(_)));
+    promise::Promise::kept("provider_answers", 1);
 }
 
 #[tokio::test]

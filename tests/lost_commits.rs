@@ -1,6 +1,11 @@
 //! A commit whose answer is lost on the way is applied once, or the error says that it is not known.
+//!
+//! T27 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+
+#[path = "support/promise.rs"]
+mod promise;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -67,6 +72,7 @@ async fn a_creation_is_applied_once() {
         // Read, and found by its nonces.
         assert_eq!(scene.commits(), 1);
     }
+    promise::Promise::kept("lost_answers", LOSSES.len());
 }
 
 #[tokio::test]
@@ -78,6 +84,7 @@ async fn a_creation_that_did_not_arrive_is_not_sent_again() {
     assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error}");
     assert!(scene.read("ada").await.is_none());
     assert_eq!(scene.commits(), 1);
+    promise::Promise::kept("lost_answers", 1);
 }
 
 #[tokio::test]
@@ -108,6 +115,7 @@ async fn an_update_is_applied_once() {
         scene.customers().delete("ada").await.unwrap();
         assert!(scene.read("ada").await.is_none() && reservations(&scene.beside).await.is_empty());
     }
+    promise::Promise::kept("lost_answers", LOSSES.len());
 }
 
 #[tokio::test]
@@ -127,6 +135,7 @@ async fn an_increment_is_applied_once() {
         scene.customers().change("ada").increment(|c| c.visits, 1).only_if(now).run().await.unwrap();
         assert_eq!(scene.read("ada").await.unwrap().visits, 3);
     }
+    promise::Promise::kept("lost_answers", LOSSES.len());
 }
 
 #[tokio::test]
@@ -137,6 +146,7 @@ async fn what_is_not_known_is_said() {
     let error = scene.customers().change("ada").increment(|c| c.visits, 1).run().await.unwrap_err();
     assert!(matches!(&error, Error::OutcomeUnknown { documents, .. } if documents.len() == 1), "{error}");
     assert_eq!((scene.commits(), scene.read("ada").await.unwrap().visits), (1, 1));
+    promise::Promise::kept("lost_answers", 1);
 }
 
 #[tokio::test]
@@ -160,6 +170,7 @@ async fn a_batch_is_applied_once() {
         assert_eq!(reservations(&scene.beside).await.len(), 10);
         println!("batch of 10, {fault:?}: {} commits, applied once", scene.commits());
     }
+    promise::Promise::kept("lost_answers", LOSSES.len());
 }
 
 #[tokio::test]
@@ -196,6 +207,7 @@ async fn a_transaction_is_applied_once() {
         assert!(matches!(result.await, Err(Error::OutcomeUnknown { .. })));
         assert_eq!(scene.read("ada").await.unwrap().visits, 2);
     }
+    promise::Promise::kept("lost_answers", LOSSES.len());
 }
 
 #[tokio::test]

@@ -22,6 +22,8 @@ mod nats;
 mod nats_server;
 #[path = "../examples/reference/orders.rs"]
 mod orders;
+#[path = "support/promise.rs"]
+mod promise;
 #[path = "messages/rebind.rs"]
 mod rebind;
 #[path = "messages/replay.rs"]

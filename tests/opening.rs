@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/promise.rs"]
+mod promise;
+
 #[path = "support/one.rs"]
 mod one;
 
@@ -58,6 +61,7 @@ async fn a_provider_is_believed_only_about_the_key_that_was_asked_for() {
     }
     let error = sealed.open_at(&location(), &answering(vec![KeyLookup::Destroyed])).await.unwrap_err();
     assert_eq!(cause(&error), Cause::KeyDestroyed(id));
+    promise::Promise::kept("provider_answers", 1);
 }
 
 #[tokio::test]

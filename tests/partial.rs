@@ -2,6 +2,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "support/promise.rs"]
+mod promise;
+
 #[macro_use]
 #[path = "support/stores.rs"]
 mod stores;
@@ -118,6 +121,7 @@ async fn saving_keeps_what_did_not_open(store: Db) {
     assert!(ada.phone.is_plaintext());
     sealed.save(&mut ada).await.unwrap();
     assert_eq!(raw(&store).await, after);
+    promise::Promise::kept("unknown_keys_kept", 2);
 }
 
 async fn a_field_that_did_not_open_can_be_replaced(store: Db) {

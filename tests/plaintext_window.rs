@@ -1,6 +1,11 @@
 //! Plaintext is accepted only in the named fields, only until the date, and each time it is counted.
+//!
+//! T4 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "support/promise.rs"]
+mod promise;
 
 #[macro_use]
 #[path = "support/stores.rs"]
@@ -96,6 +101,7 @@ async fn without_a_window_plaintext_is_refused(store: Db) {
     let error = strict(&store).get("ada").await.unwrap_err();
     assert_eq!(error.to_string().matches("plaintext").count(), 4, "{error}");
     assert!(!error.to_string().contains("123"), "{error}");
+    promise::Promise::kept("plaintext_window", ALL.len());
 }
 
 async fn an_open_window_accepts_and_counts(store: Db) {
@@ -107,6 +113,7 @@ async fn an_open_window_accepts_and_counts(store: Db) {
     assert_eq!(window.accepted(), 4);
     customers.get("ada").await.unwrap();
     assert_eq!(window.accepted(), 8);
+    promise::Promise::kept("plaintext_window", ALL.len());
 }
 
 async fn a_window_covers_the_named_fields_only(store: Db) {
@@ -116,6 +123,7 @@ async fn a_window_covers_the_named_fields_only(store: Db) {
     assert!(matches!(error, Error::Open(_)));
     assert!(error.to_string().contains("ssn: holds plaintext"), "{error}");
     assert_eq!(error.to_string().matches("plaintext").count(), 1, "{error}");
+    promise::Promise::kept("plaintext_window", 1);
 }
 
 async fn a_window_closes_at_its_date(store: Db) {
@@ -125,6 +133,7 @@ async fn a_window_closes_at_its_date(store: Db) {
     let customers = strict(&store).dangerously_accept_plaintext(Arc::clone(&window));
     assert!(matches!(customers.get("ada").await, Err(Error::Open(_))));
     assert_eq!(window.accepted(), 0);
+    promise::Promise::kept("plaintext_window", 1);
 }
 
 async fn a_window_does_not_open_damaged_values(store: Db) {
@@ -143,6 +152,7 @@ async fn a_window_does_not_open_damaged_values(store: Db) {
     let error = customers.get("ada").await.unwrap_err();
     assert!(error.to_string().contains("photo: malformed"), "{error}");
     assert_eq!(window.accepted(), 0);
+    promise::Promise::kept("plaintext_window", 1);
 }
 
 async fn saving_seals_what_was_accepted(store: Db) {

@@ -1,7 +1,12 @@
 //! Every way to read a document, against every forgery of one: it opens to what was sealed there, or it is
 //! refused. What is not in this table is no read path.
+//!
+//! T9 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+
+#[path = "support/promise.rs"]
+mod promise;
 
 #[macro_use]
 #[path = "support/stores.rs"]
@@ -282,27 +287,32 @@ async fn what_was_sealed_opens(db: Db) {
         let found = read(path, &db, "ada").await;
         assert!(found.iter().flatten().any(|(id, _)| id == "ada"), "{path} does not find her");
     }
+    promise::Promise::kept("read_paths", PATHS.len());
 }
 
 async fn a_moved_envelope_is_refused(db: Db) {
     forged(&db, |ada, bob| drop(ada.fields.insert("email".to_owned(), bob.fields["email"].clone()))).await;
     every_path_is_true(&db, "another document's envelope", false).await;
+    promise::Promise::kept("read_paths", PATHS.len());
 }
 
 async fn an_envelope_of_another_field_is_refused(db: Db) {
     forged(&db, |ada, _| drop(ada.fields.insert("email".to_owned(), ada.fields["ssn"].clone()))).await;
     every_path_is_true(&db, "another field's envelope", false).await;
+    promise::Promise::kept("read_paths", PATHS.len());
 }
 
 async fn plaintext_is_refused(db: Db) {
     let plain = Value { value_type: Some(ValueType::StringValue(email("ada"))) };
     forged(&db, |ada, _| drop(ada.fields.insert("email".to_owned(), plain))).await;
     every_path_is_true(&db, "plaintext", false).await;
+    promise::Promise::kept("read_paths", PATHS.len());
 }
 
 async fn a_deleted_field_is_refused(db: Db) {
     forged(&db, |ada, _| drop(ada.fields.remove("email"))).await;
     every_path_is_true(&db, "no field", false).await;
+    promise::Promise::kept("read_paths", PATHS.len());
 }
 
 async fn a_changed_envelope_is_refused(db: Db) {
@@ -313,6 +323,7 @@ async fn a_changed_envelope_is_refused(db: Db) {
     })
     .await;
     every_path_is_true(&db, "a changed bit", false).await;
+    promise::Promise::kept("read_paths", PATHS.len());
 }
 
 /// Ada's document with Bob's tokens: asked for him, no path gives her.
@@ -330,4 +341,5 @@ async fn a_copied_token_finds_nobody_else(db: Db) {
     let mut counted = bob.stream().await.unwrap();
     while counted.next().await.is_some() {}
     assert_eq!((counted.documents_read(), counted.documents_rejected()), (2, 1));
+    promise::Promise::kept("read_paths", PATHS.len());
 }

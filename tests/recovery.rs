@@ -1,6 +1,11 @@
 //! Every way back to a ring: all other slots gone, the ring recovered through one alone, documents opened.
+//!
+//! T22 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "support/promise.rs"]
+mod promise;
 
 #[path = "support/custody.rs"]
 mod support;
@@ -283,6 +288,7 @@ async fn a_typo_and_another_users_code_are_told_apart_at_once() {
     let other = world.vault().open_with_code(acme, &forged).await;
     assert!(matches!(other, Err(RecoveryError::CodeDoesNotOpen { .. })), "{other:?}");
     println!("typo and other user's code told in {fast:?}; a forged name took {:?}", started.elapsed());
+    promise::Promise::kept("recovery", 1);
 }
 
 #[tokio::test]
@@ -373,6 +379,7 @@ async fn a_device_is_approved_by_its_fingerprint_only() {
     assert!(admin.rename_device(authority, acme, 0, "root").await.is_err(), "a root is no device");
     let devices = admin.slots(acme, SlotKind::Device).await.unwrap();
     assert!(devices[0].name == "Ada's old laptop" && devices[0].verified_ms.is_some());
+    promise::Promise::kept("recovery", 1);
 }
 
 #[tokio::test]
@@ -426,6 +433,7 @@ async fn the_last_device_stays() {
     by_laptop.revoke_slot(authority, acme, phone).await.unwrap();
     assert!(by_laptop.remove_slot(authority, acme, slot).await.is_err());
     assert!(by_laptop.open_ring(acme).await.is_ok());
+    promise::Promise::kept("recovery", 1);
 }
 
 /// Records that lose the power at the next change: before it, or after it and before the answer.
@@ -534,6 +542,7 @@ async fn nothing_is_sealed_before_it_can_be_recovered() {
     let fresh = world.customers(Arc::new(world.admin().guarded_by(policy())));
     assert!(refused(&fresh).await.contains("1 verified"));
     assert_eq!(fresh.get("bob").await.unwrap().unwrap(), customer("bob"));
+    promise::Promise::kept("recovery", 1);
 }
 
 #[tokio::test]
@@ -620,6 +629,7 @@ fn shares_that_do_not_go_together_are_told() {
     for (threshold, count) in [(0, 3), (1, 3), (4, 3), (2, 65), (300, 400)] {
         assert!(matches!(split_identity(&one, threshold, count), Err(ShareError::Quorum { .. })));
     }
+    promise::Promise::kept("recovery", 1);
 }
 
 /// Where no coefficient is ever zero, a share differs from the secret in every byte, and so says something

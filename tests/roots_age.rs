@@ -1,5 +1,7 @@
 //! Wraps to people and devices are standard age files: the stock `age` program reads ours and writes what
 //! we read; and files that mean harm cost neither time nor memory.
+//!
+//! T18 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

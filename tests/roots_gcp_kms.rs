@@ -1,7 +1,12 @@
 //! Roots in Cloud KMS: a gRPC server of the test's own, which encrypts with associated data, computes and
 //! checks checksums as Cloud KMS does, and fails and lies as told.
+//!
+//! T20 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "support/promise.rs"]
+mod promise;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -303,6 +308,7 @@ async fn only_names_on_the_list_are_called() {
         let error = GcpKms::with_client(client.clone(), [name]).unwrap_err();
         assert!(matches!(error, WrapError::Unusable { .. }), "{name}: {error:?}");
     }
+    promise::Promise::kept("key_services", 1);
 }
 
 #[tokio::test]
@@ -344,6 +350,7 @@ async fn a_failure_in_passing_is_retried_once() {
     assert!(unwrap(&root, &wrapped).await.is_err());
     assert!(unwrap(&root, &wrapped).await.is_err());
     assert_eq!(unwrap(&root, &wrapped).await.unwrap(), [9; 32]);
+    promise::Promise::kept("key_services", 1);
 }
 
 #[tokio::test]
@@ -373,6 +380,7 @@ async fn other_failures_and_lies_are_told_apart() {
     fake.next([Fault::Swapped]);
     let swapped = wrap(&root).await.unwrap();
     assert!(matches!(unwrap(&root, &swapped).await, Err(WrapError::DoesNotUnwrap { .. })));
+    promise::Promise::kept("key_services", 1);
 }
 
 #[tokio::test]
@@ -391,4 +399,5 @@ async fn all_stays_within_one_deadline() {
     println!("two hanging answers: {:?} for a deadline of {deadline:?}", started.elapsed());
     assert!(matches!(&error, WrapError::Unavailable { root, .. } if root.contains(KEY)), "{error:?}");
     assert!(started.elapsed() < deadline + Duration::from_millis(300));
+    promise::Promise::kept("key_services", 1);
 }

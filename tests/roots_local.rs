@@ -1,4 +1,6 @@
 //! A local root from a file or the environment, and every way in which those can be wrong.
+//!
+//! T19 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

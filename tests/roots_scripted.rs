@@ -1,4 +1,6 @@
 //! The scripted key service does what its script says, and nothing that it says passes for a key.
+//!
+//! T20 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

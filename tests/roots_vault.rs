@@ -1,7 +1,12 @@
 //! A root in a transit engine: a server of the test's own on loopback, which derives keys from contexts
 //! and encrypts as Vault does, and fails as told.
+//!
+//! T20 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "support/promise.rs"]
+mod promise;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -264,6 +269,7 @@ async fn the_context_and_every_byte_are_authenticated() {
         assert!(matches!(error, WrapError::DoesNotUnwrap { .. }), "{error:?}");
     }
     assert!(server.seen().is_empty());
+    promise::Promise::kept("key_services", 1);
 }
 
 #[tokio::test]
@@ -357,6 +363,7 @@ async fn other_failures_are_told_apart() {
     assert_eq!(*unwrap_key(&root, &wrapped, &binding("acme")).await.unwrap(), [9; 32]);
     let shown = format!("{root:?}");
     assert!(!shown.contains(TOKEN), "{shown}");
+    promise::Promise::kept("key_services", 1);
 }
 
 #[tokio::test]
@@ -412,6 +419,7 @@ async fn certificates_are_verified() {
     let root = VaultTransit::new(key(made.cert.pem()), token()).unwrap();
     let wrapped = wrap_key(&root, &[9; 32], &binding("acme")).await.unwrap();
     assert_eq!(*unwrap_key(&root, &wrapped, &binding("acme")).await.unwrap(), [9; 32]);
+    promise::Promise::kept("key_services", 1);
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "support/promise.rs"]
+mod promise;
+
 use std::time::{Duration, Instant};
 
 use fireseal::store::{Fields, ListRequest, Precondition, Store, StoreError, Time, Write};
@@ -314,6 +317,7 @@ async fn answers_for_other_documents_are_refused() {
     let fake = Fake::new([answers(vec![nothing.clone(), missing(&b), nothing, found(&a)])]).await;
     let read = fake.store.read(&[doc("c/a"), doc("c/b"), doc("c/a")], None).await.unwrap();
     assert!(read[0].is_some() && read[1].is_none() && read[2].is_some());
+    promise::Promise::kept("lying_servers", 1);
 }
 
 #[tokio::test]
@@ -326,6 +330,7 @@ async fn pages_of_other_collections_are_refused() {
     let fake = Fake::new([listed(&["projects/other/databases/(default)/documents/c/a"])]).await;
     let error = fake.store.list(&list()).await.unwrap_err();
     assert!(matches!(error, StoreError::UnexpectedAnswer { .. }), "{error:?}");
+    promise::Promise::kept("lying_servers", 1);
 }
 
 #[tokio::test]
@@ -335,6 +340,7 @@ async fn a_commit_has_a_result_for_each_write() {
         let error = fake.store.commit(vec![set("c/a", None), set("c/b", None)]).await.unwrap_err();
         assert!(matches!(error, StoreError::UnexpectedAnswer { .. }), "{results}: {error:?}");
     }
+    promise::Promise::kept("lying_servers", 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,11 @@
 //! Our verdict on a document against the server's, one byte or level to either side of each limit.
+//!
+//! T28 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "support/promise.rs"]
+mod promise;
 
 use fireseal::DocumentPath;
 use fireseal::store::{
@@ -87,6 +92,7 @@ async fn the_largest_value() {
             assert_eq!(server.agrees(what, "x/a", some([("v", value)])).await, fits, "{what} of {size}");
         }
     }
+    promise::Promise::kept("limits", 1);
 }
 
 #[tokio::test]
@@ -159,6 +165,7 @@ async fn the_largest_document() {
         assert!(server.agrees(what, path, filled(taken)).await, "{what}: {taken}");
         assert!(!server.agrees(what, path, filled(refused)).await, "{what}: {refused}");
     }
+    promise::Promise::kept("limits", 1);
 }
 
 /// The emulator takes an empty array one level deeper still; we do not.
@@ -188,6 +195,7 @@ async fn the_deepest_value() {
             assert_eq!(taken, fits, "{what}: {levels} levels");
         }
     }
+    promise::Promise::kept("limits", 1);
 }
 
 #[tokio::test]
@@ -211,6 +219,7 @@ async fn the_longest_field_name() {
             assert_eq!(server.agrees(what, "x/a", fields).await, fits, "{what}: {size}");
         }
     }
+    promise::Promise::kept("limits", 1);
 }
 
 #[tokio::test]

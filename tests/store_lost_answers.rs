@@ -1,5 +1,7 @@
 //! `FirestoreStore` and the emulator with a proxy in between that loses answers: what was applied, and
 //! what is sent again.
+//!
+//! T27 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

@@ -2,6 +2,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
+#[path = "support/promise.rs"]
+mod promise;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -90,6 +93,7 @@ async fn no_update_is_lost(store: DynStore) {
     }
     println!("12 transactions on one document: {} runs", runs.load(Ordering::SeqCst));
     assert_eq!(customers(&store).get("ada").await.unwrap().unwrap().visits, 13);
+    promise::Promise::kept("no_lost_updates", 12);
 }
 
 async fn an_error_writes_nothing_and_is_not_run_again(store: DynStore) {

@@ -2,6 +2,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
+#[path = "support/promise.rs"]
+mod promise;
+
 use std::sync::Arc;
 
 use fireseal::store::{Precondition, Store, Value, ValueType, Write};
@@ -50,6 +53,7 @@ async fn of_sixteen_racers_one_wins(store: DynStore) {
     let held = reservations(&store).await;
     assert_eq!((found.len(), held.len()), (1, 1));
     assert_eq!(held[0].1, format!("customers/{}", found[0].id()));
+    promise::Promise::kept("unique_values", 16);
 }
 
 async fn racing_changes_leave_one_holder(store: DynStore) {
@@ -78,6 +82,7 @@ async fn racing_changes_leave_one_holder(store: DynStore) {
     let found = customers.list().page().await.unwrap().documents;
     let holders = found.iter().filter(|one| one.email.as_deref() == Some("one@example.com")).count();
     assert_eq!((holders, reservations(&store).await.len()), (1, 6));
+    promise::Promise::kept("unique_values", 6);
 }
 
 async fn a_taken_value_is_told_and_nothing_is_written(store: DynStore) {
@@ -95,6 +100,7 @@ async fn a_taken_value_is_told_and_nothing_is_written(store: DynStore) {
     assert_eq!(stored(&store, "customers/bea").await, before);
     assert!(stored(&store, "customers/cleo").await.is_none());
     assert_eq!(reservations(&store).await.len(), 2);
+    promise::Promise::kept("unique_values", 1);
 }
 
 async fn a_value_is_free_again_once_it_is_given_up(store: DynStore) {
@@ -164,6 +170,7 @@ async fn a_forged_reservation_is_refused(store: DynStore) {
     store.commit(vec![Write::set(customer::path("customers/bea"), copied)]).await.unwrap();
     customers.delete("bea").await.unwrap();
     assert_eq!(reservations(&store).await.len(), 1);
+    promise::Promise::kept("unique_values", 1);
 }
 
 async fn while_the_index_key_is_rotated_both_are_reserved(store: DynStore) {
@@ -183,6 +190,7 @@ async fn while_the_index_key_is_rotated_both_are_reserved(store: DynStore) {
     during.delete("ada").await.unwrap();
     during.delete("cleo").await.unwrap();
     assert!(reservations(&store).await.is_empty());
+    promise::Promise::kept("unique_values", 1);
 }
 
 async fn collections_and_scopes_do_not_share_values(store: DynStore) {

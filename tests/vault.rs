@@ -1,7 +1,12 @@
 //! The vault over memory, the emulator and a file: rings are created, rotated, rewrapped and destroyed,
 //! and documents open all the while.
+//!
+//! T19, T24, T25 of docs/threat-model.md.
 
 #![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "support/promise.rs"]
+mod promise;
 
 #[path = "support/custody.rs"]
 mod support;
@@ -121,6 +126,7 @@ async fn documents_open_through_every_change(authority: Authority, vault: MakeVa
     let ring = vault().with_root(root(2)).open_ring(&acme).await.unwrap();
     assert!(keys.iter().all(|id| matches!(ring.key(id), KeyLookup::Found(_))));
     assert_eq!(ring.index_keys().count(), 1);
+    promise::Promise::kept("key_rotation", 1);
 }
 
 async fn fifty_at_once_make_one_ring(authority: Authority, vault: MakeVault) {
@@ -138,6 +144,7 @@ async fn fifty_at_once_make_one_ring(authority: Authority, vault: MakeVault) {
     assert!(rings.windows(2).all(|two| two[0] == two[1]), "there are two rings");
     println!("50 clients, {} ring", rings.iter().map(|(_, id)| *id).collect::<HashSet<_>>().len());
     assert_eq!(rings[0].0.epoch, 1);
+    promise::Promise::kept("key_rotation", 50);
 }
 
 async fn a_reader_never_creates(authority: Authority, vault: MakeVault) {
@@ -220,6 +227,7 @@ async fn changes_at_the_same_time_conflict(authority: Authority, vault: MakeVaul
     assert_eq!(data.clone().count(), 1 + made.len());
     let ring = vault().with_root(root(1)).open_ring(&acme).await.unwrap();
     assert!(data.clone().all(|key| matches!(ring.key(&key.id), KeyLookup::Found(_))));
+    promise::Promise::kept("key_rotation", 1);
 }
 
 async fn destroyed_keys_are_told_as_such(authority: Authority, vault: MakeVault) {

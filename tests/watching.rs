@@ -2,6 +2,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
+#[path = "support/promise.rs"]
+mod promise;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -564,6 +567,7 @@ async fn a_dropped_connection_costs_no_change_and_repeats_none() {
     assert_eq!(told(&mut all).await, ["-ada", "~cleo"]);
     assert_eq!(told(&mut one).await, ["-ada"]);
     assert_eq!(told(&mut query).await, ["-ada", "-cleo"]);
+    promise::Promise::kept("no_lost_updates", 9);
     // Nobody listens any more: the calls end.
     drop((all, one, query));
     for _ in 0..100 {

@@ -93,6 +93,21 @@ impl Project {
         rest::call(Method::GET, self.url(path)?, None).await
     }
 
+    /// The document at `path` as it was at `time`, in RFC 3339 notation such as its `updateTime` of then: what an
+    /// attacker with access to point-in-time recovery reads, and could put back.
+    ///
+    /// # Errors
+    /// As [`document`](Self::document), and [`Error::Refused`] for what is no time.
+    pub async fn document_at(&self, path: &str, time: &str) -> Result<Option<Value>, Error> {
+        // For its form only. The emulator takes a time in a batch, and not in the address.
+        self.url(path)?;
+        let name = format!("projects/{}/databases/{}/documents/{path}", self.id, self.database);
+        let batch = json!({ "documents": [name], "readTime": time });
+        let answer = rest::call(Method::POST, self.address("v1", ":batchGet")?, Some(&batch)).await?;
+        Ok(answer
+            .and_then(|answers| answers.as_array()?.iter().find_map(|answer| answer.get("found").cloned())))
+    }
+
     /// Writes the document at `path` behind the back of every client, as whoever breaks into the database would:
     /// `fields` replaces all that it held.
     ///
@@ -134,23 +149,38 @@ impl Project {
     pub async fn search(&self, needle: impl AsRef<[u8]>) -> Result<Vec<Hit>, Error> {
         let needle = Needle::new(needle.as_ref()).ok_or(Error::EmptyNeedle)?;
         let prefix = format!("projects/{}/databases/{}/documents/", self.id, self.database);
-        let url = self.address("v1", ":runQuery")?;
         let mut hits = Vec::new();
-        let mut last = None;
-        loop {
-            let query = whole_database_after(last.as_ref());
-            let answer = rest::call(Method::POST, url.clone(), Some(&query)).await?;
-            let answers = answer.as_ref().and_then(Value::as_array);
-            let documents: Vec<&Value> =
-                answers.into_iter().flatten().filter_map(|answer| answer.get("document")).collect();
-            for document in &documents {
+        let mut page = self.page_after(None).await?;
+        while let Some(last) = page.last() {
+            for document in &page {
                 needle.search(document, &prefix, &mut hits);
             }
-            if documents.len() < PAGE {
-                return Ok(hits);
-            }
-            last = documents.last().map(|document| document["name"].clone());
+            page = self.page_after(Some(&last["name"])).await?;
         }
+        Ok(hits)
+    }
+
+    /// Every document of the whole database as the server holds it, in the order of their names: what somebody who
+    /// copies the database has.
+    ///
+    /// # Errors
+    /// [`Error::Http`] and [`Error::Refused`].
+    pub async fn documents(&self) -> Result<Vec<Value>, Error> {
+        let mut documents = self.page_after(None).await?;
+        let mut read = documents.len();
+        while read > 0 {
+            let page = self.page_after(documents.last().map(|last| &last["name"])).await?;
+            read = page.len();
+            documents.extend(page);
+        }
+        Ok(documents)
+    }
+
+    async fn page_after(&self, last: Option<&Value>) -> Result<Vec<Value>, Error> {
+        let query = whole_database_after(last);
+        let answer = rest::call(Method::POST, self.address("v1", ":runQuery")?, Some(&query)).await?;
+        let Some(Value::Array(answers)) = answer else { return Ok(Vec::new()) };
+        Ok(answers.into_iter().filter_map(|mut answer| Some(answer.get_mut("document")?.take())).collect())
     }
 
     fn url(&self, path: &str) -> Result<Url, Error> {

@@ -98,3 +98,27 @@ async fn a_path_that_names_no_document_is_refused() {
         assert!(matches!(error, Error::NotADocument { .. }), "{path}: {error}");
     }
 }
+
+#[tokio::test]
+async fn earlier_states_and_all_documents_are_shown() {
+    let project = Emulator::shared().await.unwrap().project().unwrap();
+    let path = "odd names/50%?#";
+    project.put(path, &json!({ "n": { "integerValue": "1" } })).await.unwrap();
+    let first = project.document(path).await.unwrap().unwrap();
+    project.put(path, &json!({ "n": { "integerValue": "2" } })).await.unwrap();
+    let time = first["updateTime"].as_str().unwrap();
+    let before = project.document_at(path, time).await.unwrap().unwrap();
+    assert_eq!(before["fields"], first["fields"]);
+    assert_eq!(project.document(path).await.unwrap().unwrap()["fields"]["n"]["integerValue"], "2");
+    assert_eq!(project.document_at("odd names/none", time).await.unwrap(), None);
+    assert!(matches!(project.document_at(path, "yesterday").await, Err(Error::Refused { .. })));
+
+    // More than one page of them.
+    for number in 0..105 {
+        project.put(&format!("many/{number:03}"), &json!({})).await.unwrap();
+    }
+    let documents = project.documents().await.unwrap();
+    assert_eq!(documents.len(), 106);
+    assert!(documents[104]["name"].as_str().unwrap().ends_with("/many/104"));
+    assert!(project.database("other").documents().await.unwrap().is_empty());
+}

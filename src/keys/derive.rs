@@ -34,7 +34,7 @@ pub(super) fn derive_for(secret: &[u8; 32], salt: &[u8], what: &[&[u8]]) -> Zero
     key
 }
 
-fn extract(secret: &[u8; 32], salt: &[u8]) -> Hkdf<Sha256> {
+pub(super) fn extract(secret: &[u8], salt: &[u8]) -> Hkdf<Sha256> {
     let (mut extracted, hkdf) = Hkdf::<Sha256>::extract(Some(salt), secret);
     // As good as the secret itself, and no longer needed.
     extracted.as_mut_slice().zeroize();

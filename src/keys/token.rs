@@ -17,6 +17,10 @@ pub(crate) struct TokenKey(Box<Hmac<Sha256>>);
 
 impl TokenKey {
     pub(super) fn new(key: &[u8; 32]) -> Self {
+        Self::keyed(key)
+    }
+
+    pub(super) fn keyed(key: &[u8]) -> Self {
         Self(Box::new(Hmac::new_from_slice(key).expect("HMAC takes keys of any length")))
     }
 

@@ -116,6 +116,7 @@ async fn events_are_bound_to_their_subject_and_taken_once() {
     assert!(unopened(endpoint().open_request::<Order>(&asked).await));
     let acme = Endpoint::new(ring().with_scope(scope("acme")), scope("acme"));
     assert!(unopened(acme.open::<Order>(&received).await));
+    crate::promise::Promise::kept("moved_messages", 1);
 }
 
 #[tokio::test]
@@ -156,6 +157,7 @@ async fn an_answer_opens_for_its_own_request_only() {
     let seen = tap.0.lock().unwrap().clone();
     assert!(seen.len() >= 4, "{} messages", seen.len());
     assert_eq!(seen.iter().map(|bytes| hits(bytes)).sum::<usize>(), 0);
+    crate::promise::Promise::kept("moved_messages", 1);
 }
 
 async fn stream(client: &Client, subjects: &str) -> (jetstream::Context, pull::Stream) {
@@ -280,6 +282,7 @@ async fn a_relay_without_a_key_routes_stores_and_forwards() {
     assert_eq!(endpoint().open::<Order>(&arrived).await.unwrap(), order("ada"));
     assert!(SealedMessage::<Receipt>::from_frame(&arrived.payload).is_err());
     search(&bus, &tap, 2);
+    crate::promise::Promise::kept("known_callers", 1);
 }
 
 #[tokio::test]
@@ -337,4 +340,5 @@ async fn who_has_no_certificate_of_ours_is_refused() {
     assert!(violation.to_lowercase().contains("permissions violation"), "{violation}");
     let arrived = tokio::time::timeout(Duration::from_millis(300), listening.next()).await;
     assert!(arrived.is_err(), "it was let through");
+    crate::promise::Promise::kept("known_callers", 4);
 }
