@@ -8,6 +8,8 @@
 mod stores;
 #[path = "support/account.rs"]
 mod account;
+#[path = "support/promise.rs"]
+mod promise;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,6 +26,7 @@ use fireseal::{
 };
 
 use account::*;
+use promise::Promise;
 
 on_both_stores!(
     every_write_seals_anew,
@@ -596,9 +599,19 @@ async fn writers_at_once_lose_nothing(db: Db) {
     println!(
         "{writes} writes, revision {revision}, {reads} reads, given up and begun again {conflicts} times"
     );
-    assert_eq!((ada.tags.len(), ada.visits), (writes / 2, i64::try_from(writes / 2).unwrap()), "lost");
-    assert_eq!(revision, u64::try_from(writes).unwrap() + 1, "one for each write");
-    assert_eq!((seen.len(), all), (writes / 2, writes / 2), "a revision twice");
+    let promise = Promise::new("authenticated_writes");
+    for number in 0..writes {
+        let (writer, number) = (number / WRITES, number % WRITES);
+        let kept = writer % 2 == 1 || ada.tags.contains(&format!("{writer}/{number}"));
+        promise.holds(kept, || format!("write {number} of writer {writer} is lost"));
+    }
+    promise.holds(ada.tags.len() == writes / 2, || format!("{} of {} tags", ada.tags.len(), writes / 2));
+    let counted = ada.visits == i64::try_from(writes / 2).unwrap();
+    promise.holds(counted, || format!("counted to {}, not {}", ada.visits, writes / 2));
+    let one_each = revision == u64::try_from(writes).unwrap() + 1;
+    promise.holds(one_each, || format!("revision {revision} after {writes} writes"));
+    promise.holds((seen.len(), all) == (writes / 2, writes / 2), || "a revision twice".to_owned());
+    promise.finish();
 }
 
 /// Counts what is asked of memory, and loses the answer of a commit where told to.

@@ -105,6 +105,10 @@ promises! {
         [eight_writers_and_two_rotators] {}
     padded_lengths "The stored length of a padded value tells no more than the multiple it is padded to"
         [all_lengths_from_0_to_200] {}
+    authenticated_documents "A document of an authenticated type that somebody without a key changed is neither read nor written over"
+        [] {"tests/document_seal.rs": [every_bit_of_the_seal_counts, no_forgery_is_accepted_on_any_path]}
+    authenticated_writes "No write of an authenticated document is lost, and each has the next revision"
+        [] {"tests/document_seal_writes.rs": [writers_at_once_lose_nothing]}
     index_tokens "Index tokens of equal values in other fields, collections, tenants and realms are not equal"
         [equal_values_elsewhere_have_other_tokens, frequencies_are_guessed] {}
     read_paths "No way of reading passes off ciphertext, a moved value, or a document with a copied token as an answer"
