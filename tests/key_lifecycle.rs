@@ -24,7 +24,7 @@ use fireseal::custody::{
     RecordsError, Retirement, SlotKind, StoreRecords, StoredManifest, SystemClock, VaultError, Wraps,
     count_sealed,
 };
-use fireseal::store::{FirestoreStore, MemoryStore};
+use fireseal::store::{FirestoreStore, From, MemoryStore};
 use fireseal::{
     Cause, CollectionPath, Error, IndexKey, KeyError, KeyId, KeyProvider, KeyWrapper, OpenError, Purpose,
     Repository, Scope, Sealable,
@@ -450,7 +450,7 @@ async fn a_key_is_retired_only_when_nobody_needs_it() {
     let collection = CollectionPath::parse("customers").unwrap();
     let count = |key: KeyId| {
         let (documents, collection) = (documents.clone(), collection.clone());
-        async move { count_sealed(&documents, &collection, &key).await }
+        async move { count_sealed(&documents, From::Collection(collection), &key).await }
     };
     let none = async |_: KeyId| Ok::<u64, Infallible>(0);
     assert!(matches!(admin.retire(&authority, &acme, &old, none).await, Err(VaultError::State { .. })));
