@@ -50,6 +50,24 @@ async fn an_audit_finds_what_is_in_plaintext_and_nothing_once_it_is_sealed() {
     assert!(!found.transcript().contains("078-05-9999"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_that_can_open_nothing_is_not_clean() {
+    let desk = Desk::with_customers().await;
+    desk.customers(2).await;
+    desk.ok("migrate seal customers");
+    assert_eq!(desk.run("audit").code, 0);
+    std::fs::remove_file(desk.path("root.key")).unwrap();
+    let run = desk.run("audit");
+    assert_eq!(run.code, 1, "{}", run.transcript());
+    assert_eq!(desk.run("audit --without-keys").code, 0);
+    // A root opens that the ring does not have.
+    desk.ok("init --config other.toml --vault-file unused.json --root age --root-file second.key --authority-file other.key --codes 0");
+    desk.configure("[[vault.roots]]\nkind = \"age\"\nname = \"second\"\nidentity_file = \"second.key\"\n");
+    let run = desk.run("audit");
+    assert_eq!(run.code, 3, "{}", run.transcript());
+    assert!(!run.stdout.contains("Clean"), "{}", run.transcript());
+}
+
 /// Days, times of the day, and the short form of key ids.
 fn without_days(text: &str) -> String {
     let digits = |word: &str, form: &str| {

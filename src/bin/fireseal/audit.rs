@@ -73,7 +73,7 @@ impl Audit {
         scan = if self.without_keys {
             scan.with_vault(context.bare_vault().await?)
         } else {
-            let vault = context.vault().await?;
+            let vault = context.opening_vault().await?;
             scan.with_vault(vault.clone()).with_keys(vault)
         };
         let mut shown = Shown::new(output);

@@ -51,7 +51,7 @@ pub enum FindingKind {
     MalformedSeal,
     /// A clear field looks like personal data.
     LookAlike,
-    /// A ring could not be had.
+    /// A ring, or keys of one, could not be had.
     RingUnavailable,
     /// Nothing was opened, since there were no keys.
     Unverified,
@@ -150,7 +150,9 @@ impl FindingKind {
                 "hold a _seal that is not of the format; reindex, and look for what wrote it"
             }
             Self::LookAlike => "in a clear field look like personal data; seal it if they are",
-            Self::RingUnavailable => "the key ring could not be had, so the state of its keys is not known",
+            Self::RingUnavailable => {
+                "the key ring or keys of it could not be had, so what is under them is not known"
+            }
             Self::Unverified => {
                 "have the form of sealed values and were not opened: this audit had no keys for them"
             }
