@@ -55,6 +55,10 @@ pub enum FindingKind {
     RingUnavailable,
     /// Nothing was opened, since there were no keys.
     Unverified,
+    /// A configured collection has no documents.
+    NoDocuments,
+    /// A configured field is in no document of its collection.
+    AbsentEverywhere,
 }
 
 /// Something that somebody should look at.
@@ -110,7 +114,9 @@ impl FindingKind {
             | Self::LostIndex
             | Self::Unlisted
             | Self::MalformedSeal
-            | Self::RingUnavailable => Severity::Warning,
+            | Self::RingUnavailable
+            | Self::NoDocuments
+            | Self::AbsentEverywhere => Severity::Warning,
             Self::KeyDestroyed | Self::KeyActive | Self::LookAlike | Self::Unverified => Severity::Notice,
         }
     }
@@ -156,6 +162,12 @@ impl FindingKind {
             Self::Unverified => {
                 "have the form of sealed values and were not opened: this audit had no keys for them"
             }
+            Self::NoDocuments => {
+                "no documents are there; correct the path, or take it out of the configuration"
+            }
+            Self::AbsentEverywhere => {
+                "in no document of the collection; correct the name, or take it out of the configuration"
+            }
         }
     }
 }
@@ -187,6 +199,13 @@ pub(super) fn of(report: &AuditReport) -> Vec<Finding> {
 
 fn of_collection(collection: &CollectionAudit, findings: &mut Vec<Finding>) {
     let path = &collection.path;
+    // What is misspelt looks like what has nothing to hide.
+    if collection.documents == 0 {
+        return findings.push(finding(FindingKind::NoDocuments, path, "", 0, &[]));
+    }
+    for field in collection.fields.iter().filter(|field| field.absent == collection.documents) {
+        findings.push(finding(FindingKind::AbsentEverywhere, path, &field.field, field.absent, &[]));
+    }
     collection.fields.iter().for_each(|field| of_field(path, field, findings));
     for field in &collection.unlisted {
         findings.push(finding(FindingKind::Unlisted, path, &field.field, field.values, &field.examples));
