@@ -279,14 +279,29 @@ async fn hostile_documents_are_counted_and_end_nothing(store: Db) {
 }
 
 #[tokio::test]
-async fn a_clean_collection_is_clean_and_an_empty_one_too() {
+async fn a_clean_collection_is_clean_and_what_is_not_there_is_told() {
     let store: Db = Arc::new(MemoryStore::new());
     let audited = audited(&store).await;
-    let report = Audit::new(MemoryStore::new(), audited.collections.clone());
-    let report = report.with_keys(audited.vault.clone()).run().await.unwrap();
-    assert!(report.is_clean() && report.findings().is_empty());
+    let empty = Audit::new(MemoryStore::new(), audited.collections.clone());
+    let report = empty.with_keys(audited.vault.clone()).run().await.unwrap();
+    assert!(!report.is_clean());
     assert_eq!(report.values().sealed_share(), None);
+    let told: Vec<_> = report.findings().iter().map(|finding| (finding.kind, finding.severity)).collect();
+    assert_eq!(told, [(FindingKind::NoDocuments, Severity::Warning); 2]);
+    assert!(report.to_text(&TextOptions::default()).contains("no documents are there"));
+
+    let fields = Fields::from([("clear".to_owned(), text("text"))]);
+    let path = DocumentPath::parse("customers/one").unwrap();
+    let one: Db = Arc::new(MemoryStore::new());
+    one.commit(vec![Write::set(path, fields)]).await.unwrap();
+    let audit = |fields| Audit::new(Arc::clone(&one), [CollectionConfig::new("customers", fields)]);
+    let report = audit(vec![]).run().await.unwrap();
+    assert!(report.is_clean() && report.findings().is_empty());
     assert!(report.to_text(&TextOptions::default()).contains("Nothing was found"));
+    let report = audit(vec![field("snn")]).run().await.unwrap();
+    let told: Vec<_> = report.findings().iter().map(|finding| (finding.kind, &*finding.field)).collect();
+    assert_eq!(told, [(FindingKind::AbsentEverywhere, "snn")]);
+    assert!(!report.is_clean());
 }
 
 #[tokio::test]

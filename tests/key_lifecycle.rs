@@ -24,11 +24,12 @@ use fireseal::custody::{
     RecordsError, Retirement, SlotKind, StoreRecords, StoredManifest, SystemClock, VaultError, Wraps,
     count_sealed,
 };
-use fireseal::store::{FirestoreStore, MemoryStore};
+use fireseal::store::{FirestoreStore, From, MemoryStore, Store as _, Value, ValueType, Write};
 use fireseal::{
-    Cause, CollectionPath, Error, IndexKey, KeyError, KeyId, KeyProvider, KeyWrapper, OpenError, Purpose,
-    Repository, Scope, Sealable,
+    Cause, CollectionPath, DocumentPath, Error, IndexKey, KeyError, KeyId, KeyProvider, KeyWrapper,
+    OpenError, Purpose, Repository, Scope, Sealable,
 };
+use firestore::gcloud_sdk::google::firestore::v1::MapValue;
 use support::{Held, MovedClock, root};
 
 #[derive(Sealable, PartialEq, Clone)]
@@ -450,7 +451,7 @@ async fn a_key_is_retired_only_when_nobody_needs_it() {
     let collection = CollectionPath::parse("customers").unwrap();
     let count = |key: KeyId| {
         let (documents, collection) = (documents.clone(), collection.clone());
-        async move { count_sealed(&documents, &collection, &key).await }
+        async move { count_sealed(&documents, From::Collection(collection), &key).await }
     };
     let none = async |_: KeyId| Ok::<u64, Infallible>(0);
     assert!(matches!(admin.retire(&authority, &acme, &old, none).await, Err(VaultError::State { .. })));
@@ -503,4 +504,41 @@ async fn a_key_is_retired_only_when_nobody_needs_it() {
     println!("{receipt}");
     assert!(!held.edit(&acme, |_, wraps| wraps.contains_key(&old)));
     assert!(receipt.gone_by.iter().all(|(_, when)| *when >= receipt.at_ms + 3_600_000));
+}
+
+#[tokio::test]
+async fn a_count_sees_groups_index_entries_and_document_seals() {
+    let bytes = |bytes: &[u8]| Value { value_type: Some(ValueType::BytesValue(bytes.to_vec())) };
+    let map = |name: &str, value: Value| {
+        let fields = [(name.to_owned(), value)].into();
+        Value { value_type: Some(ValueType::MapValue(MapValue { fields })) }
+    };
+    let (store, key) = (MemoryStore::new(), KeyId::from_bytes([7; 32]));
+    let envelope = [&[1][..], key.as_bytes(), &[9; 41]].concat();
+    let entry = |name: &[u8]| map("idx", map("email", map("key", bytes(name))));
+    let documents = [
+        ("customers/a/orders/sealed", "card", bytes(&envelope)),
+        ("customers/a/orders/deep", "cards", map("first", bytes(&envelope))),
+        ("customers/a/orders/indexed", "_seal", entry(&[7; 16])),
+        ("orders/vouched", "_seal", map("doc", map("key", bytes(&[7; 32])))),
+        ("orders/other-index", "_seal", entry(&[8; 16])),
+        ("orders/other-seal", "_seal", map("doc", map("key", bytes(&[8; 32])))),
+        ("notes/sealed", "text", bytes(&envelope)),
+    ];
+    let put = async |path: &str, field: &str, value: Value| {
+        let fields = [(field.to_owned(), value)].into();
+        store.commit(vec![Write::set(DocumentPath::parse(path).unwrap(), fields)]).await.unwrap();
+    };
+    for (path, field, value) in documents {
+        put(path, field, value).await;
+    }
+    let group = From::Group { id: "orders".to_owned(), under: None };
+    assert_eq!(count_sealed(&store, group.clone(), &key).await.unwrap(), 4);
+    let orders = From::Collection(CollectionPath::parse("orders").unwrap());
+    assert_eq!(count_sealed(&store, orders, &key).await.unwrap(), 1);
+    // More than one query reads.
+    for number in 0..700 {
+        put(&format!("orders/n{number:03}"), "card", bytes(&envelope)).await;
+    }
+    assert_eq!(count_sealed(&store, group, &key).await.unwrap(), 704);
 }

@@ -50,6 +50,44 @@ async fn an_audit_finds_what_is_in_plaintext_and_nothing_once_it_is_sealed() {
     assert!(!found.transcript().contains("078-05-9999"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_misspelt_is_found_and_what_is_named_twice_is_read_once() {
+    let desk = Desk::with_customers().await;
+    desk.customers(2).await;
+    desk.ok("migrate seal customers");
+    assert_eq!(desk.json("audit customers customers")["collections"].as_array().unwrap().len(), 1);
+    desk.configure("[collections.costumers.fields]\nssn = {}\n");
+    let run = desk.run("audit costumers");
+    assert_eq!(run.code, 3, "{}", run.transcript());
+    assert!(run.stdout.contains("no documents are there"), "{}", run.transcript());
+    let config = desk.read("fireseal.toml").replace("email = {", "e_mail = {");
+    std::fs::write(desk.path("fireseal.toml"), config).unwrap();
+    let findings = desk.json("audit customers")["findings"].clone();
+    let finding = findings.as_array().unwrap().iter().find(|finding| finding["kind"] == "absent_everywhere");
+    assert_eq!(
+        finding.map(|finding| (&finding["field"], &finding["count"])),
+        Some((&json!("e_mail"), &json!(2)))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_that_can_open_nothing_is_not_clean() {
+    let desk = Desk::with_customers().await;
+    desk.customers(2).await;
+    desk.ok("migrate seal customers");
+    assert_eq!(desk.run("audit").code, 0);
+    std::fs::remove_file(desk.path("root.key")).unwrap();
+    let run = desk.run("audit");
+    assert_eq!(run.code, 1, "{}", run.transcript());
+    assert_eq!(desk.run("audit --without-keys").code, 0);
+    // A root opens that the ring does not have.
+    desk.ok("init --config other.toml --vault-file unused.json --root age --root-file second.key --authority-file other.key --codes 0");
+    desk.configure("[[vault.roots]]\nkind = \"age\"\nname = \"second\"\nidentity_file = \"second.key\"\n");
+    let run = desk.run("audit");
+    assert_eq!(run.code, 3, "{}", run.transcript());
+    assert!(!run.stdout.contains("Clean"), "{}", run.transcript());
+}
+
 /// Days, times of the day, and the short form of key ids.
 fn without_days(text: &str) -> String {
     let digits = |word: &str, form: &str| {

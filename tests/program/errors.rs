@@ -52,7 +52,10 @@ async fn errors_say_what_happened_and_what_to_do() {
     // A root that is not there.
     fs::rename(desk.path("root.key"), desk.path("away.key")).unwrap();
     fails("keys rotate", "", 1);
-    fails("migrate seal customers", "", 2);
+    let before = desk.read("fireseal.toml");
+    desk.configure("[collections.customers.fields]\nssn = {}\n");
+    fails("migrate seal customers", "", 1);
+    fs::write(desk.path("fireseal.toml"), before).unwrap();
 
     // Configurations.
     let good = desk.read("fireseal.toml");

@@ -99,6 +99,30 @@ async fn a_key_is_not_retired_while_it_may_be_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn groups_and_index_entries_keep_a_key_as_values_do() {
+    let desk = Desk::with_customers().await;
+    desk.configure("[collections.orders]\ngroup = true\nfields.card = {}\n");
+    desk.customers(2).await;
+    let order = json!({"card": {"stringValue": "4111"}});
+    for path in ["customers/c0000/orders/one", "customers/c0001/orders/one", "orders/one"] {
+        desk.project.put(path, &order).await.unwrap();
+    }
+    let count = |key: &str| desk.json(&format!("keys show {key} --count"))["documents"].clone();
+    let (data, index) = (find(&desk, "data", "primary"), find(&desk, "index", "primary"));
+    desk.ok("migrate seal orders");
+    assert_eq!(count(&data), json!(3), "the documents of a group");
+    assert_eq!(count(&index), json!(0));
+    desk.ok("migrate seal customers");
+    assert_eq!((count(&data), count(&index)), (json!(5), json!(2)), "values, and entries of indexes");
+    desk.ok("keys rotate");
+    desk.ok("migrate reseal customers");
+    assert_eq!(count(&data), json!(3));
+    // What counts is said before anything is asked.
+    let told = desk.run(&format!("keys retire {data}")).stderr;
+    assert!(told.contains("customers, orders (group)"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn indexes_come_from_the_configured_fields() {
     let desk = Desk::with_customers().await;
     desk.configure(

@@ -139,6 +139,33 @@ async fn values_that_were_sealed_by_hand_are_imported() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_without_its_keys_does_not_begin() {
+    let desk = Desk::with_customers().await;
+    desk.customers(3).await;
+    let root = desk.read("root.key");
+    std::fs::remove_file(desk.path("root.key")).unwrap();
+    for command in ["migrate seal customers", "migrate seal customers --dry-run", "migrate verify customers"]
+    {
+        let run = desk.run(command);
+        assert_eq!(run.code, 1, "{}", run.transcript());
+    }
+    // A root opens that the ring does not have.
+    desk.ok("init --config other.toml --vault-file unused.json --root age --root-file second.key --authority-file other.key --codes 0");
+    desk.configure("[[vault.roots]]\nkind = \"age\"\nname = \"second\"\nidentity_file = \"second.key\"\n");
+    for command in ["migrate seal customers", "migrate verify customers"] {
+        let run = desk.run(command);
+        assert_eq!(run.code, 1, "{}", run.transcript());
+        assert!(run.stderr.contains("do not open here"), "{}", run.transcript());
+    }
+    // No part counts as done.
+    std::fs::write(desk.path("root.key"), root).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(desk.path("root.key"), mode).unwrap();
+    let report = desk.json("migrate seal customers");
+    assert_eq!((report["run"]["written"].clone(), report["run"]["failed"].clone()), (json!(3), json!(0)));
+}
+
 /// As a job runner does: four tasks at once, of which one is killed and never comes back.
 #[tokio::test(flavor = "multi_thread")]
 async fn tasks_share_a_job_and_take_over_from_one_that_died() {

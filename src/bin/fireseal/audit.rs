@@ -1,5 +1,6 @@
 //! `fireseal audit`: what collections hold, field by field and key by key.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -61,7 +62,8 @@ impl Audit {
         let collections = if self.collection.is_empty() {
             context.config.file.collections.iter().cloned().collect()
         } else {
-            let named = self.collection.iter().map(|path| context.config.collection(path).cloned());
+            let names: BTreeSet<&String> = self.collection.iter().collect();
+            let named = names.into_iter().map(|path| context.config.collection(path).cloned());
             named.collect::<Result<Vec<_>, _>>()?
         };
         if collections.is_empty() {
@@ -73,7 +75,7 @@ impl Audit {
         scan = if self.without_keys {
             scan.with_vault(context.bare_vault().await?)
         } else {
-            let vault = context.vault().await?;
+            let vault = context.opening_vault().await?;
             scan.with_vault(vault.clone()).with_keys(vault)
         };
         let mut shown = Shown::new(output);

@@ -32,18 +32,41 @@ impl<'a> Context<'a> {
         database::connect(&project, file.database.as_deref().unwrap_or("(default)")).await
     }
 
-    /// The vault with its roots.
+    /// The vault with those of its roots that can be opened; what no root is needed for works without any.
     pub async fn vault(&self) -> Result<KeyVault, Failure> {
-        let mut vault = self.bare_vault().await?;
+        Ok(self.vault_with_roots().await?.0)
+    }
+
+    /// The vault with at least one of its roots, for what opens or seals values.
+    pub async fn opening_vault(&self) -> Result<KeyVault, Failure> {
+        let (vault, opened, left_out) = self.vault_with_roots().await?;
+        match left_out {
+            _ if opened > 0 => Ok(vault),
+            Some(failure) => {
+                let message = format!("no root can be opened: {}", failure.message);
+                Err(Failure { message, ..failure })
+            }
+            None => Err(Failure::usage("the configuration has no root, so nothing can be opened")
+                .advise("name one under [[vault.roots]]")),
+        }
+    }
+
+    /// The vault, how many of its roots were opened, and why the last of the others was not.
+    async fn vault_with_roots(&self) -> Result<(KeyVault, usize, Option<Failure>), Failure> {
+        let (mut vault, mut opened, mut left_out) = (self.bare_vault().await?, 0, None);
         for root in &self.config.file.vault.roots {
             match roots::open(&self.config, root).await {
-                Ok(root) => vault = vault.with_shared_root(root),
+                Ok(root) => {
+                    vault = vault.with_shared_root(root);
+                    opened += 1;
+                }
                 Err(failure) => {
-                    self.output.warn(format!("the root {:?} is left out: {}", root.name(), failure.message))
+                    self.output.warn(format!("the root {:?} is left out: {}", root.name(), failure.message));
+                    left_out = Some(failure);
                 }
             }
         }
-        Ok(vault)
+        Ok((vault, opened, left_out))
     }
 
     /// The vault without any root.

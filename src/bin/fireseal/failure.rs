@@ -136,7 +136,13 @@ impl From<JobError> for Failure {
 
 impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
-        Self::of(exit(matches!(error, KeyError::Unavailable { .. })), &error)
+        let failure = Self::of(exit(matches!(error, KeyError::Unavailable { .. })), &error);
+        match error {
+            KeyError::ScopeUnknown { .. } => failure.advise("make the ring with `fireseal keys create`"),
+            KeyError::Refused { .. } => failure
+                .advise("look at `fireseal recovery list`, and at [[vault.roots]] in the configuration"),
+            _ => failure,
+        }
     }
 }
 

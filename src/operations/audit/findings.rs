@@ -51,10 +51,14 @@ pub enum FindingKind {
     MalformedSeal,
     /// A clear field looks like personal data.
     LookAlike,
-    /// A ring could not be had.
+    /// A ring, or keys of one, could not be had.
     RingUnavailable,
     /// Nothing was opened, since there were no keys.
     Unverified,
+    /// A configured collection has no documents.
+    NoDocuments,
+    /// A configured field is in no document of its collection.
+    AbsentEverywhere,
 }
 
 /// Something that somebody should look at.
@@ -110,7 +114,9 @@ impl FindingKind {
             | Self::LostIndex
             | Self::Unlisted
             | Self::MalformedSeal
-            | Self::RingUnavailable => Severity::Warning,
+            | Self::RingUnavailable
+            | Self::NoDocuments
+            | Self::AbsentEverywhere => Severity::Warning,
             Self::KeyDestroyed | Self::KeyActive | Self::LookAlike | Self::Unverified => Severity::Notice,
         }
     }
@@ -150,9 +156,17 @@ impl FindingKind {
                 "hold a _seal that is not of the format; reindex, and look for what wrote it"
             }
             Self::LookAlike => "in a clear field look like personal data; seal it if they are",
-            Self::RingUnavailable => "the key ring could not be had, so the state of its keys is not known",
+            Self::RingUnavailable => {
+                "the key ring or keys of it could not be had, so what is under them is not known"
+            }
             Self::Unverified => {
                 "have the form of sealed values and were not opened: this audit had no keys for them"
+            }
+            Self::NoDocuments => {
+                "no documents are there; correct the path, or take it out of the configuration"
+            }
+            Self::AbsentEverywhere => {
+                "in no document of the collection; correct the name, or take it out of the configuration"
             }
         }
     }
@@ -185,6 +199,13 @@ pub(super) fn of(report: &AuditReport) -> Vec<Finding> {
 
 fn of_collection(collection: &CollectionAudit, findings: &mut Vec<Finding>) {
     let path = &collection.path;
+    // What is misspelt looks like what has nothing to hide.
+    if collection.documents == 0 {
+        return findings.push(finding(FindingKind::NoDocuments, path, "", 0, &[]));
+    }
+    for field in collection.fields.iter().filter(|field| field.absent == collection.documents) {
+        findings.push(finding(FindingKind::AbsentEverywhere, path, &field.field, field.absent, &[]));
+    }
     collection.fields.iter().for_each(|field| of_field(path, field, findings));
     for field in &collection.unlisted {
         findings.push(finding(FindingKind::Unlisted, path, &field.field, field.values, &field.examples));

@@ -32,7 +32,7 @@ pub struct AuditReport {
     pub keys: Vec<KeyAudit>,
     /// Sealed values under keys that found no room in `keys`.
     pub values_under_other_keys: u64,
-    /// Rings that could not be had, so that the state of their keys is not known; at most 100.
+    /// Rings that could not be had, or whose keys do not open here; at most 100.
     pub rings: Vec<RingAudit>,
     /// What somebody should look at, the worst first.
     pub findings: Vec<Finding>,
@@ -257,7 +257,7 @@ pub struct Place {
     pub field: String,
 }
 
-/// A ring that could not be had.
+/// A ring that could not be had, or whose keys do not open here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RingAudit {

@@ -1,6 +1,6 @@
 //! What is known of the keys that documents name: what each may do, and the keys themselves.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::report::{KeyAudit, RingAudit, Standing};
 use crate::bytes::{KeyId, Scope};
@@ -74,22 +74,29 @@ impl<'a> Rings<'a> {
         if wanted.is_empty() {
             return Found::default();
         }
-        if let Ok(found) = keys.keys(&wanted).await {
-            return Found(wanted.into_iter().zip(found).collect());
-        }
-        // One scope's keys that cannot be had are no reason to give up the others'.
         let mut found = HashMap::new();
-        for of_scope in wanted.chunk_by(|one, another| one.0 == another.0) {
-            match keys.keys(of_scope).await {
-                Ok(keys) => found.extend(of_scope.iter().cloned().zip(keys)),
-                Err(error) => {
-                    let Some((scope, _)) = of_scope.first() else { continue };
-                    self.problem(scope, error.to_string());
-                    if let Some(ring) = self.rings.get_mut(scope) {
-                        ring.is_closed = true;
+        match keys.keys(&wanted).await {
+            Ok(keys) => found.extend(wanted.into_iter().zip(keys)),
+            // One scope's keys that cannot be had are no reason to give up the others'.
+            Err(_) => {
+                for of_scope in wanted.chunk_by(|one, another| one.0 == another.0) {
+                    match keys.keys(of_scope).await {
+                        Ok(keys) => found.extend(of_scope.iter().cloned().zip(keys)),
+                        Err(error) => {
+                            let Some((scope, _)) = of_scope.first() else { continue };
+                            self.problem(scope, error.to_string());
+                            if let Some(ring) = self.rings.get_mut(scope) {
+                                ring.is_closed = true;
+                            }
+                        }
                     }
                 }
             }
+        }
+        let refused = found.iter().filter(|(_, lookup)| matches!(lookup, KeyLookup::Refused));
+        let refused: BTreeSet<&Scope> = refused.map(|((scope, _), _)| scope).collect();
+        for scope in refused {
+            self.problem(scope, "no root that is at hand opens some of its keys".to_owned());
         }
         Found(found)
     }

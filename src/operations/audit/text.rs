@@ -210,7 +210,7 @@ impl Page {
         let severity = self.paint(colour, &format!("{:<8}", finding.severity.as_str()));
         let place = cut(&names.join(" "), self.width.saturating_sub(30));
         let count = match finding.kind {
-            FindingKind::RingUnavailable => String::new(),
+            FindingKind::RingUnavailable | FindingKind::NoDocuments => String::new(),
             _ => format!("  {}", number(finding.count)),
         };
         self.line(&format!("  {severity}  {}{count}", self.paint(BOLD, &place)));

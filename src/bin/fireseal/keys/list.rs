@@ -54,12 +54,13 @@ fn key_value(key: &KeyEntry) -> Value {
     })
 }
 
-/// Show one key, and how many documents it seals
+/// Show one key, and how many documents need it
 #[derive(Debug, Args)]
 pub struct Show {
     /// The first digits of its id, at least 8
     key: String,
-    /// Count the documents of the configured collections that it seals; reads all of them
+    /// Count the documents of the configured collections and groups that it seals, or whose index entries it
+    /// made; reads all of them
     #[arg(long)]
     count: bool,
     /// Count in this collection as well

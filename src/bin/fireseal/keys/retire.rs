@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use fireseal::custody::{Retirement, count_sealed};
-use fireseal::store::{FirestoreStore, StoreError};
-use fireseal::{CollectionPath, KeyId};
+use fireseal::store::{FirestoreStore, From, StoreError};
+use fireseal::{CollectionPath, KeyId, Purpose};
 use serde_json::json;
 
 use super::{By, find, short};
@@ -16,8 +16,8 @@ use crate::output::Told;
 
 /// Retire an active key that seals nothing any more
 ///
-/// Waits until no service can seal with it, and counts the documents under it twice, two minutes apart, in
-/// the configured collections and in those that are named. Streams, queues, exports and backups are not
+/// Waits until no service can seal with it, and counts the documents that need it twice, two minutes apart, in
+/// the configured collections and groups, and in those that are named. Streams, queues, exports and backups are not
 /// counted: while any of them holds values of the key, leave it active.
 ///
 /// Exit code 4 where it is too early or documents are left.
@@ -36,9 +36,10 @@ impl Retire {
     pub async fn run(self, context: &Context<'_>) -> Result<Told, Failure> {
         let (authority, scope) = (self.by.authority(context)?, self.by.scope());
         let vault = context.vault().await?;
-        let key = find(&vault, scope, &self.key).await?.id;
+        let entry = find(&vault, scope, &self.key).await?;
+        let (key, step) = (entry.id, if entry.purpose == Purpose::Index { "reindex" } else { "reseal" });
         let (store, collections) = collections(context, &self.collection).await?;
-        let names: Vec<String> = collections.iter().map(ToString::to_string).collect();
+        let names: Vec<String> = collections.iter().map(name).collect();
         let warning = format!(
             "Key {} opens nothing once it is retired. Counted are only: {}.",
             short(&key),
@@ -58,7 +59,7 @@ impl Retire {
             )
             .exit(Exit::Stopped),
             Retirement::InUse { documents } => Told::new(
-                format!("{documents} documents are sealed with it: `fireseal migrate reseal` first\n"),
+                format!("{documents} documents need it still: `fireseal migrate {step}` first\n"),
                 json!({"event": "in-use", "key": id, "documents": documents}),
             )
             .exit(Exit::Stopped),
@@ -72,33 +73,40 @@ impl Retire {
     }
 }
 
-/// The configured collections and those that were named.
+/// The configured collections and groups, and the collections that were named.
 pub async fn collections(
     context: &Context<'_>,
     named: &[String],
-) -> Result<(FirestoreStore, Vec<CollectionPath>), Failure> {
-    let configured = context.config.file.collections.iter().filter(|collection| !collection.group);
-    let configured = configured.map(|collection| collection.path.as_str());
-    let names: BTreeSet<&str> = configured.chain(named.iter().map(String::as_str)).collect();
+) -> Result<(FirestoreStore, Vec<From>), Failure> {
+    let configured = context.config.file.collections.iter();
+    let configured = configured.map(|collection| (collection.group, collection.path.as_str()));
+    let names: BTreeSet<(bool, &str)> =
+        configured.chain(named.iter().map(|name| (false, name.as_str()))).collect();
     if names.is_empty() {
         return Err(Failure::usage("no collection is known to count in")
             .advise("name them with --collection, or configure [collections]"));
     }
-    let paths = names
-        .into_iter()
-        .map(|name| CollectionPath::parse(name).map_err(|error| Failure::of(Exit::Usage, &error)));
-    Ok((context.store().await?, paths.collect::<Result<_, _>>()?))
+    let targets = names.into_iter().map(|(is_group, name)| match is_group {
+        true => Ok(From::Group { id: name.to_owned(), under: None }),
+        false => CollectionPath::parse(name)
+            .map(From::Collection)
+            .map_err(|error| Failure::of(Exit::Usage, &error)),
+    });
+    Ok((context.store().await?, targets.collect::<Result<_, _>>()?))
 }
 
-/// How many documents of these collections hold values of a key.
-pub async fn counted(
-    store: &FirestoreStore,
-    collections: &[CollectionPath],
-    key: KeyId,
-) -> Result<u64, StoreError> {
+/// How many documents of these collections need a key.
+pub async fn counted(store: &FirestoreStore, collections: &[From], key: KeyId) -> Result<u64, StoreError> {
     let mut documents = 0;
     for collection in collections {
-        documents += count_sealed(store, collection, &key).await?;
+        documents += count_sealed(store, collection.clone(), &key).await?;
     }
     Ok(documents)
+}
+
+fn name(collection: &From) -> String {
+    match collection {
+        From::Collection(path) => path.to_string(),
+        From::Group { id, .. } => format!("{id} (group)"),
+    }
 }

@@ -10,7 +10,7 @@ use fireseal::operations::{
     Budget, Checkpoints, CollectionConfig, Job, JobHandle, JobStatus, Prices, Report, ScopeRule, Step,
 };
 use fireseal::store::From;
-use fireseal::{CollectionPath, Purpose};
+use fireseal::{CollectionPath, KeyProvider as _, Purpose};
 use serde_json::json;
 
 use super::progress::Shown;
@@ -129,9 +129,17 @@ impl Work {
         context.config.collection(&self.collection).cloned()
     }
 
-    /// The keys.
+    /// The keys. Where documents are worked on, those of the day are opened once before: without them each
+    /// document would fail, and the job count as finished.
     pub async fn vault(&self, context: &Context<'_>) -> Result<KeyVault, Failure> {
-        if self.estimate || self.status { context.bare_vault().await } else { context.vault().await }
+        if self.estimate || self.status {
+            return context.bare_vault().await;
+        }
+        let vault = context.opening_vault().await?;
+        if let ScopeRule::Fixed(scope) = &self.collection(context)?.scope {
+            vault.ring(scope).await?;
+        }
+        Ok(vault)
     }
 
     /// Does what was asked for, and says it.
