@@ -77,6 +77,36 @@ async fn ctrl_c_ends_at_a_checkpoint_and_the_same_command_goes_on() {
     assert_eq!(desk.run("migrate verify customers").code, 0);
 }
 
+/// As `fireseal .. --json | head -1`, or a log collector that went away.
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_at_a_checkpoint_though_nobody_listens() {
+    const DOCUMENTS: usize = 400;
+    let desk = Desk::with_customers().await;
+    desk.customers(DOCUMENTS).await;
+    let words = ["migrate", "seal", "customers", "--json", "--writes-per-second", "20", "--parts", "4"];
+    let mut child = desk.spawn(&words);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let value = |line: String| serde_json::from_str::<Value>(&line).unwrap();
+    assert!(lines.any(|line| value(line.unwrap())["run"]["written"].as_u64() > Some(0)));
+    drop(lines);
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    let status = desk.json("migrate seal customers --status");
+    assert!(status["total"]["written"].as_u64().unwrap() < DOCUMENTS as u64, "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn machines_are_told_of_warnings() {
+    let desk = Desk::with_customers().await;
+    desk.customers(1).await;
+    let run = desk.run("migrate seal customers --json");
+    let lines: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["event"], "warning", "{}", run.transcript());
+    assert!(lines[0]["message"].as_str().unwrap().contains("no proved way back"), "{}", run.transcript());
+    assert_eq!((run.json()["event"].as_str(), run.stderr.as_str()), (Some("report"), ""));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_ends_at_a_checkpoint_and_failures_are_found() {
     let desk = Desk::with_customers().await;

@@ -143,7 +143,8 @@ impl<'a> Shown<'a> {
         }
         self.last = Some(Instant::now());
         if self.output.json {
-            println!("{}", json!({"event": "progress", "collection": collection, "documents": documents}));
+            let event = json!({"event": "progress", "collection": collection, "documents": documents});
+            self.output.event(&event);
         } else if *documents > 0 {
             self.output.note(format!("{collection}: {documents} documents"));
         }

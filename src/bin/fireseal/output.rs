@@ -65,8 +65,17 @@ impl Output {
 
     /// What must be known, but is no error.
     pub fn warn(&self, text: impl AsRef<str>) {
-        if !self.json {
+        if self.json {
+            self.event(&json!({"event": "warning", "message": text.as_ref()}));
+        } else {
             let _ = writeln!(std::io::stderr(), "{}: {}", self.bold("warning", 33), text.as_ref());
+        }
+    }
+
+    /// One object before the result, for machines only. Where nobody listens any more the work goes on.
+    pub fn event(&self, object: &Value) {
+        if self.json {
+            let _ = writeln!(std::io::stdout(), "{object}");
         }
     }
 

@@ -248,11 +248,10 @@ fn task(text: &str) -> Result<(u32, u32), String> {
 fn stop_on_signals(handle: JobHandle, output: Output) {
     tokio::spawn(async move {
         signal().await;
-        output.note("Ending at a checkpoint; once more ends at once.");
-        if output.json {
-            println!("{}", json!({"event": "stopping"}));
-        }
+        // Before anything is said: whoever would be told may be gone.
         handle.stop();
+        output.note("Ending at a checkpoint; once more ends at once.");
+        output.event(&json!({"event": "stopping"}));
         signal().await;
         std::process::exit(130);
     });
