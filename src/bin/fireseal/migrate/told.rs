@@ -27,6 +27,8 @@ pub fn value(report: &Report) -> Result<Value, Failure> {
 pub fn report(report: &Report) -> String {
     let how = match report.end {
         End::Finished => "finished",
+        End::Budget if report.dry_run => "stopped: the budget is used up; the same command begins anew",
+        _ if report.dry_run => "stopped; the same command begins anew",
         End::Budget => "stopped: the budget is used up; the same command goes on",
         End::Stopped => "stopped at a checkpoint; the same command goes on",
         _ => "interrupted; the same command goes on",
