@@ -88,6 +88,42 @@ async fn an_audit_that_can_open_nothing_is_not_clean() {
     assert!(!run.stdout.contains("Clean"), "{}", run.transcript());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_replaces_what_an_audit_wrote_and_nothing_else() {
+    let desk = Desk::with_customers().await;
+    desk.customers(1).await;
+    desk.ok("migrate seal customers");
+    let files = || std::fs::read_dir(desk.folder.path()).unwrap().count();
+    let (config, before) = (desk.read("fireseal.toml"), files());
+    for refused in [
+        "audit --html fireseal.toml",
+        "audit --save fireseal.toml",
+        "audit --save .",
+        "audit --save both --html both",
+    ] {
+        let run = desk.run(refused);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{}", run.transcript());
+    }
+    assert_eq!(desk.run("audit --html no/page.html").code, 1);
+    assert_eq!((desk.read("fireseal.toml"), files()), (config, before), "nothing was touched");
+
+    for _ in 0..2 {
+        desk.ok("audit --html page.html --save report.json");
+    }
+    assert_eq!(files(), before + 2, "a page and a report, and nothing beside them");
+    assert_eq!(desk.run("audit --html report.json").code, 2, "a page is no report");
+    desk.ok("audit --html report.json --yes");
+    assert!(desk.read("report.json").starts_with("<!DOCTYPE html>"));
+
+    // A disk that is full when the audit is over: the report is shown all the same.
+    let mut full = desk.command("sh");
+    full.args(["-c", "trap '' XFSZ; ulimit -f 0; exec fireseal audit --save full.json"]);
+    let output = full.output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.code() == Some(1) && told.contains("customers"), "{told}");
+    assert_eq!(files(), before + 2);
+}
+
 /// Days, times of the day, and the short form of key ids.
 fn without_days(text: &str) -> String {
     let digits = |word: &str, form: &str| {

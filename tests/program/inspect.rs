@@ -54,6 +54,9 @@ async fn a_value_is_told_in_each_of_its_forms() {
 async fn what_is_sealed_opens_at_its_place_and_nowhere_else() {
     let desk = Desk::with_customers().await;
     desk.customers(2).await;
+    desk.configure("my-id = {}");
+    let dashed = serde_json::json!({"my-id": {"stringValue": "7"}});
+    desk.project.put("customers/dashed", &dashed).await.unwrap();
     desk.ok("migrate seal customers");
     let document = desk.project.document("customers/c0001").await.unwrap().unwrap();
     let told = desk.feed("inspect --keys --open customers/c0001", document.to_string());
@@ -65,6 +68,20 @@ async fn what_is_sealed_opens_at_its_place_and_nowhere_else() {
     let moved = desk.feed("inspect --open customers/c0000", document.to_string());
     assert_eq!(moved.code, 3, "{}", moved.transcript());
     assert!(moved.stdout.contains("ssn does not open: "), "{}", moved.transcript());
+
+    // What the configuration does not have is not passed over, and nothing to open is no success.
+    let mut further = document.clone();
+    further["fields"]["note"] = document["fields"]["ssn"].clone();
+    let run = desk.feed("inspect --open customers/c0001", further.to_string());
+    assert_eq!(run.code, 3, "{}", run.transcript());
+    assert!(run.stdout.contains("note: the configuration does not have it"), "{}", run.transcript());
+    let clear = desk.feed("inspect --open customers/c0001", r#"{"name": "Ada"}"#);
+    assert_eq!(clear.code, 3, "{}", clear.transcript());
+    assert!(clear.stdout.contains("nothing was opened"), "{}", clear.transcript());
+
+    let dashed = desk.project.document("customers/dashed").await.unwrap().unwrap();
+    let run = desk.feed("inspect --open customers/dashed", dashed.to_string());
+    assert!(run.code == 0 && run.stdout.contains("my-id opens"), "{}", run.transcript());
 
     // A value by itself, and a collection that the configuration does not know.
     let ssn = document["fields"]["ssn"]["bytesValue"].as_str().unwrap();
@@ -78,4 +95,24 @@ async fn what_is_sealed_opens_at_its_place_and_nowhere_else() {
     assert_eq!(desk.feed_words(&words, document.to_string()).code, 0);
     let text = [&told, &shown, &moved].map(Run::transcript).join("\n");
     snapshot("inspect-open", &text);
+}
+
+/// Whoever writes documents must not steer the terminal of whoever looks at them.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_from_documents_are_shown_and_not_obeyed() {
+    const STEERS: &str = "a\u{1b}[2J\u{202e}b\nc";
+    let steers = |text: &str| text.contains(['\u{1b}', '\u{202e}', '\u{9b}']) || text.contains("\nc");
+    let desk = Desk::with_customers().await;
+    let document = serde_json::json!({STEERS: "x", "ssn": "y"}).to_string();
+    let run = desk.feed("inspect", &document);
+    assert!(run.code == 0 && !steers(&run.transcript()), "{}", run.transcript());
+    assert!(run.stdout.contains("a\\u{1b}[2J\\u{202e}b\\u{a}c"), "{}", run.transcript());
+
+    let path = "customers/\u{9b}2J\u{202e}x";
+    let plain = serde_json::json!({"ssn": {"stringValue": "078-05-1120"}});
+    desk.project.put(path, &plain).await.unwrap();
+    let run = desk.run("migrate verify customers");
+    assert_eq!(run.code, 3, "{}", run.transcript());
+    assert!(run.stdout.contains("failed      customers/\\u{9b}2J\\u{202e}x"), "{}", run.transcript());
+    assert!(!steers(&run.transcript()), "{}", run.transcript());
 }

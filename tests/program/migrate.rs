@@ -77,6 +77,36 @@ async fn ctrl_c_ends_at_a_checkpoint_and_the_same_command_goes_on() {
     assert_eq!(desk.run("migrate verify customers").code, 0);
 }
 
+/// As `fireseal .. --json | head -1`, or a log collector that went away.
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_at_a_checkpoint_though_nobody_listens() {
+    const DOCUMENTS: usize = 400;
+    let desk = Desk::with_customers().await;
+    desk.customers(DOCUMENTS).await;
+    let words = ["migrate", "seal", "customers", "--json", "--writes-per-second", "20", "--parts", "4"];
+    let mut child = desk.spawn(&words);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let value = |line: String| serde_json::from_str::<Value>(&line).unwrap();
+    assert!(lines.any(|line| value(line.unwrap())["run"]["written"].as_u64() > Some(0)));
+    drop(lines);
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    let status = desk.json("migrate seal customers --status");
+    assert!(status["total"]["written"].as_u64().unwrap() < DOCUMENTS as u64, "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn machines_are_told_of_warnings() {
+    let desk = Desk::with_customers().await;
+    desk.customers(1).await;
+    let run = desk.run("migrate seal customers --json");
+    let lines: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["event"], "warning", "{}", run.transcript());
+    assert!(lines[0]["message"].as_str().unwrap().contains("no proved way back"), "{}", run.transcript());
+    assert_eq!((run.json()["event"].as_str(), run.stderr.as_str()), (Some("report"), ""));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_ends_at_a_checkpoint_and_failures_are_found() {
     let desk = Desk::with_customers().await;
@@ -95,6 +125,49 @@ async fn a_budget_ends_at_a_checkpoint_and_failures_are_found() {
     assert_eq!(found.code, 3, "{}", found.transcript());
     assert!(found.stdout.contains("failed      customers/z, field ssn: "), "{}", found.transcript());
     assert_eq!(desk.project.document("customers/z").await.unwrap().unwrap()["fields"], broken);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verification_goes_on_where_it_stopped_and_is_done_anew_once_finished() {
+    let desk = Desk::with_customers().await;
+    desk.customers(20).await;
+    desk.ok("migrate seal customers");
+    let verify = "migrate verify customers --expect-unchanged";
+    let stopped = desk.run(&format!("{verify} --max-documents 5 --parts 1"));
+    assert_eq!(stopped.code, 4, "{}", stopped.transcript());
+    assert!(stopped.stdout.contains("compared once all documents"), "{}", stopped.transcript());
+    assert_eq!(desk.json("migrate verify customers --max-documents 5")["unchanged"], json!(null));
+    let rest = desk.ok(&format!("{verify} --json")).json();
+    assert_eq!(rest["run"]["documents"], json!(10), "it goes on: {rest}");
+    assert_eq!((&rest["total"]["documents"], &rest["unchanged"]), (&json!(20), &json!(true)), "{rest}");
+
+    // Finished is finished on that day.
+    let plain = json!({"ssn": {"stringValue": "078-05-9999"}});
+    desk.project.put("customers/c0003", &plain).await.unwrap();
+    assert_eq!(desk.run("migrate verify customers").code, 3);
+    let dry = desk.run("migrate verify customers --dry-run --max-documents 5");
+    assert!(dry.code == 4 && dry.stdout.contains("the same command begins anew"), "{}", dry.transcript());
+
+    // As a job runner starts it.
+    let mut command = desk.fireseal(&["migrate", "verify", "customers"]);
+    command.env("CLOUD_RUN_TASK_INDEX", "1").env("CLOUD_RUN_TASK_COUNT", "4");
+    assert_eq!(command.output().unwrap().status.code(), Some(3));
+
+    // A file of the job that sealed, and one of its own beside it.
+    desk.ok("migrate seal customers --checkpoint-file seal.json");
+    desk.ok(&format!("{verify} --checkpoint-file seal.json"));
+    desk.ok(&format!("{verify} --checkpoint-file seal.json"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_program_cannot_seal_is_verified_all_the_same() {
+    let desk = Desk::new().await;
+    desk.ok("init --codes 0");
+    desk.configure("[collections.customers.fields]\nemail = { unique = true }\n");
+    desk.project.put("customers/a", &json!({"name": {"stringValue": "x"}})).await.unwrap();
+    let run = desk.run("migrate verify customers");
+    assert_eq!(run.code, 0, "{}", run.transcript());
+    assert!(run.stdout.contains("no finished `migrate seal` to compare with"), "{}", run.transcript());
 }
 
 /// 100 bytes that begin as an envelope does.

@@ -43,6 +43,47 @@ async fn every_way_back_is_made_proved_and_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_made_that_cannot_be_written_down() {
+    let desk = Desk::with_customers().await;
+    let before = desk.json("recovery list")["slots"].clone();
+    for command in ["recovery codes --count 1 --out no/codes.txt", "recovery quorum --need 2 --of 3 --out no"]
+    {
+        let run = desk.run(command);
+        assert_eq!(run.code, 1, "{}", run.transcript());
+    }
+    std::fs::write(desk.path("share-3.txt"), "").unwrap();
+    assert_eq!(desk.run("recovery quorum --need 2 --of 3 --out .").code, 2);
+    assert!(!desk.path("share-1.txt").exists(), "a share's file without a share");
+    assert_eq!(desk.json("recovery list")["slots"], before);
+    let kept = desk.run("keys destroy --all --yes --receipt no/receipt.txt");
+    assert_eq!(kept.code, 1, "{}", kept.transcript());
+    assert_eq!(desk.run("keys destroy --all --yes --receipt share-3.txt").code, 2);
+    desk.ok("keys rotate");
+}
+
+/// A disk that is full only when it matters.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_written_in_the_end_is_shown() {
+    let desk = Desk::with_customers().await;
+    let full = |arguments: &str| {
+        let mut command = desk.command("sh");
+        command.args(["-c", &format!("trap '' XFSZ; ulimit -f 0; exec fireseal {arguments}")]);
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (text(output.stdout), text(output.stderr), output.status.code())
+    };
+    let (codes, warned, code) = full("recovery codes --count 1 --out codes.txt");
+    assert!(code == Some(1) && warned.contains("codes.txt cannot be written"), "{codes}{warned}");
+    assert!(!desk.path("codes.txt").exists(), "an empty file");
+    let run = desk.feed("recovery verify --from -", &codes);
+    assert_eq!(run.code, 0, "{}", run.transcript());
+    let (shares, warned, code) = full("recovery quorum --need 2 --of 3 --out .");
+    assert!(code == Some(1) && shares.lines().count() == 3, "{shares}{warned}");
+    let (receipt, warned, code) = full("keys destroy --all --yes --receipt receipt.txt");
+    assert!(code == Some(1) && receipt.contains("verified gone"), "{receipt}{warned}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_ring_comes_back_with_a_code_and_with_a_backup_key() {
     let desk = Desk::with_customers().await;
     desk.ok("recovery codes --count 1 --out codes.txt");

@@ -1,7 +1,8 @@
 //! `fireseal audit`: what collections hold, field by field and key by key.
 
 use std::collections::BTreeSet;
-use std::io::IsTerminal as _;
+use std::fs::File;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,13 @@ enum Worst {
 impl Audit {
     pub async fn run(self, options: &Options, output: &Output) -> Result<Told, Failure> {
         let context = Context::read(options, output)?;
+        if self.html.is_some() && self.html == self.save {
+            return Err(Failure::usage("the page and the report need two files"));
+        }
+        let is_page = |text: &str| text.starts_with("<!DOCTYPE html>") && text.contains("<title>Audit of ");
+        let page = self.html.as_deref().map(|path| Place::new(path, options, is_page)).transpose()?;
+        let is_report = |text: &str| AuditReport::from_json(text).is_ok();
+        let saved = self.save.as_deref().map(|path| Place::new(path, options, is_report)).transpose()?;
         let earlier: Vec<AuditReport> =
             self.earlier.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
         let collections = if self.collection.is_empty() {
@@ -82,13 +90,15 @@ impl Audit {
         let report = scan.run_with_progress(|progress| shown.show(progress)).await;
         shown.end();
         let report = report?;
-        if let Some(path) = &self.html {
-            write(path, &report.to_html(&earlier))?;
+        let mut told = self.told(&report, output)?;
+        let page = page.map(|place| place.write(&report.to_html(&earlier)));
+        for written in [page, saved.map(|place| place.write(&report.to_json()))].into_iter().flatten() {
+            if let Err(failure) = written {
+                output.warn(&failure.message);
+                told = told.exit(failure.exit);
+            }
         }
-        if let Some(path) = &self.save {
-            write(path, &report.to_json())?;
-        }
-        self.told(&report, output)
+        Ok(told)
     }
 
     fn told(&self, report: &AuditReport, output: &Output) -> Result<Told, Failure> {
@@ -113,9 +123,52 @@ fn read(path: &Path) -> Result<AuditReport, Failure> {
     AuditReport::from_json(&text).map_err(|error| wrong(error.to_string()))
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text)
-        .map_err(|error| Failure::new(Exit::Error, format!("{} cannot be written: {error}", path.display())))
+/// Where a page or a report goes: looked at before the audit, which may take hours, and replaced as a whole.
+struct Place {
+    path: PathBuf,
+    part: PathBuf,
+    file: File,
+}
+
+impl Place {
+    /// What is there must be an earlier one of the kind, unless --yes says that anything may be replaced.
+    fn new(path: &Path, options: &Options, is_earlier: impl Fn(&str) -> bool) -> Result<Self, Failure> {
+        // Behind a link it is the file that is replaced, and not the link.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if path.exists() {
+            if !path.is_file() {
+                return Err(Failure::usage(format!("{} is no regular file", path.display())));
+            }
+            let is_earlier = std::fs::read_to_string(&path).is_ok_and(|text| is_earlier(&text));
+            if !is_earlier && !options.yes {
+                let message = format!("{} is there, and is none that an audit wrote", path.display());
+                return Err(Failure::usage(message).advise("name another file; with --yes it is replaced"));
+            }
+        }
+        let mut part = path.clone().into_os_string();
+        part.push(format!(".{}.part", std::process::id()));
+        let part = PathBuf::from(part);
+        let file = File::create_new(&part).map_err(|error| unwritable(&path, &error))?;
+        Ok(Self { path, part, file })
+    }
+
+    fn write(mut self, text: &str) -> Result<(), Failure> {
+        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_all());
+        written
+            .and_then(|()| std::fs::rename(&self.part, &self.path))
+            .map_err(|error| unwritable(&self.path, &error))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Gone already where it took its place.
+        let _ = std::fs::remove_file(&self.part);
+    }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Error, format!("{} cannot be written: {error}", path.display()))
 }
 
 /// How far the audit is.
@@ -145,7 +198,8 @@ impl<'a> Shown<'a> {
         }
         self.last = Some(Instant::now());
         if self.output.json {
-            println!("{}", json!({"event": "progress", "collection": collection, "documents": documents}));
+            let event = json!({"event": "progress", "collection": collection, "documents": documents});
+            self.output.event(&event);
         } else if *documents > 0 {
             self.output.note(format!("{collection}: {documents} documents"));
         }

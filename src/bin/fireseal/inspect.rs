@@ -20,7 +20,7 @@ use crate::cli::Options;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::keys::{Of, short};
-use crate::output::{Output, Told, columns};
+use crate::output::{Output, Told, columns, visible};
 
 #[cfg(feature = "pkcs11")]
 pub use envelope::hexadecimal;
@@ -39,7 +39,7 @@ pub struct Inspect {
     #[arg(long)]
     keys: bool,
     /// Open what is sealed with the keys of the vault, and say whether it opens at this document, such as
-    /// customers/ada; exit code 3 if something does not
+    /// customers/ada; exit code 3 if something does not, was not tried, or if nothing is sealed
     #[arg(long, value_name = "DOCUMENT")]
     open: Option<String>,
     /// The field of a sealed value by itself, such as address.street
@@ -107,7 +107,7 @@ impl Inspect {
             let path = DocumentPath::parse(document).map_err(|error| Failure::of(Exit::Usage, &error))?;
             let config = open::config(&context.config, &path, &found, &self.of.scope, self.realm.as_deref())?;
             let opened = open::open(&config, context.vault().await?, &path, &fields).await?;
-            self.add(&opened, &mut told);
+            self.add(&opened, &open::not_tried(&config, &fields, &found), &mut told);
         }
         let (text, value, exit) = told;
         Ok(Told::new(text, value).exit(exit))
@@ -137,23 +137,41 @@ impl Inspect {
         Ok([(root, value)].into())
     }
 
-    fn add(&self, opened: &[open::Opened], (text, value, exit): &mut (String, Value, Exit)) {
+    fn add(
+        &self,
+        opened: &[open::Opened],
+        not_tried: &[String],
+        (text, value, exit): &mut (String, Value, Exit),
+    ) {
         let mut values = Vec::new();
         for open::Opened { pattern, outcome } in opened {
             let mut one = json!({"field": pattern, "opens": outcome.is_ok()});
+            let pattern = visible(pattern);
             match outcome {
                 Ok(opened) if self.show_values => {
                     one["value"] = rest::json(opened);
-                    text.push_str(&format!("{pattern} opens: {}\n", one["value"]));
+                    let shown = visible(&one["value"].to_string());
+                    text.push_str(&format!("{pattern} opens: {shown}\n"));
                 }
                 Ok(_) => text.push_str(&format!("{pattern} opens\n")),
                 Err(reason) => {
                     *exit = Exit::Found;
                     one["reason"] = json!(reason);
-                    text.push_str(&format!("{pattern} does not open: {reason}\n"));
+                    text.push_str(&format!("{pattern} does not open: {}\n", visible(reason)));
                 }
             }
             values.push(one);
+        }
+        for field in not_tried {
+            let reason = "the configuration does not have it, so it was not tried";
+            text.push_str(&format!("{}: {reason}\n", visible(field)));
+            values.push(json!({"field": field, "opens": null, "reason": reason}));
+        }
+        if values.is_empty() {
+            text.push_str("nothing was opened: no sealed value was found\n");
+        }
+        if values.is_empty() || !not_tried.is_empty() {
+            *exit = Exit::Found;
         }
         value["opened"] = json!(values);
     }
@@ -179,7 +197,7 @@ fn told(kind: &str, found: &[Found], ring: Option<&Manifest>) -> (String, Value,
         }
         let state = key.and_then(state);
         rows.push(vec![
-            if field.is_empty() { "-".to_owned() } else { field.clone() },
+            if field.is_empty() { "-".to_owned() } else { visible(field) },
             word.clone(),
             key.map_or_else(String::new, short),
             state.clone().unwrap_or_default(),

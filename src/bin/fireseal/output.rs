@@ -65,8 +65,18 @@ impl Output {
 
     /// What must be known, but is no error.
     pub fn warn(&self, text: impl AsRef<str>) {
-        if !self.json {
-            let _ = writeln!(std::io::stderr(), "{}: {}", self.bold("warning", 33), text.as_ref());
+        if self.json {
+            self.event(&json!({"event": "warning", "message": text.as_ref()}));
+        } else {
+            let _ =
+                writeln!(std::io::stderr(), "{}: {}", self.bold("warning", 33), visible_lines(text.as_ref()));
+        }
+    }
+
+    /// One object before the result, for machines only. Where nobody listens any more the work goes on.
+    pub fn event(&self, object: &Value) {
+        if self.json {
+            let _ = writeln!(std::io::stdout(), "{object}");
         }
     }
 
@@ -111,9 +121,9 @@ impl Output {
             return;
         }
         let mut err = std::io::stderr().lock();
-        let _ = writeln!(err, "{}: {}", self.bold("error", 31), failure.message);
+        let _ = writeln!(err, "{}: {}", self.bold("error", 31), visible_lines(&failure.message));
         if let Some(advice) = &failure.advice {
-            let _ = writeln!(err, "  {}: {advice}", self.bold("to do", 36));
+            let _ = writeln!(err, "  {}: {}", self.bold("to do", 36), visible_lines(advice));
         }
     }
 
@@ -140,6 +150,33 @@ pub fn columns(rows: &[Vec<String>]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// A name or a reason from elsewhere, with what would steer a terminal, end a line or turn the direction of text
+/// written out.
+pub fn visible(text: &str) -> String {
+    use icu_properties::{CodePointMapData, props::GeneralCategory as Category};
+
+    let categories = CodePointMapData::<Category>::new();
+    let hidden = |letter: char| {
+        let category = categories.get(letter);
+        let hidden =
+            [Category::Control, Category::Format, Category::LineSeparator, Category::ParagraphSeparator];
+        hidden.contains(&category)
+    };
+    text.chars().fold(String::with_capacity(text.len()), |mut shown, letter| {
+        if hidden(letter) {
+            shown.extend(letter.escape_unicode());
+        } else {
+            shown.push(letter);
+        }
+        shown
+    })
+}
+
+/// The same of a text that may have several lines.
+fn visible_lines(text: &str) -> String {
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 /// A time of milliseconds since 1970 as people write it, UTC, to the second.

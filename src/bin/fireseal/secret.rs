@@ -1,8 +1,8 @@
 //! Secrets from files and standard input, and files that hold them.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write as _};
-use std::path::Path;
+use std::io::{ErrorKind, Read, Write as _};
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -61,17 +61,48 @@ fn read_all(from: impl Read, shown: &str) -> Result<Zeroizing<String>, Failure> 
 
 /// Writes a new file of mode 0600; one that is there is never replaced.
 pub fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| {
-        let failure = Failure::new(Exit::Error, format!("{} cannot be written: {error}", path.display()));
-        match error.kind() {
-            std::io::ErrorKind::AlreadyExists => failure.advise("name another file, or move that one away"),
-            _ => failure,
+    NewFile::create(path)?.write(text)
+}
+
+/// A new file of mode 0600, made before what it is for, so that this is not made where it cannot be written
+/// down. It is removed again unless it was written.
+pub struct NewFile {
+    path: PathBuf,
+    file: File,
+    is_written: bool,
+}
+
+impl NewFile {
+    /// Makes the empty file; one that is there is never replaced.
+    pub fn create(path: &Path) -> Result<Self, Failure> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => Failure::usage(format!("{} is there already", path.display()))
+                .advise("name another file, or move that one away"),
+            _ => unwritable(path, &error),
+        })?;
+        Ok(Self { path: path.to_owned(), file, is_written: false })
+    }
+
+    pub fn write(mut self, text: &str) -> Result<(), Failure> {
+        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_all());
+        self.is_written = written.is_ok();
+        written.map_err(|error| unwritable(&self.path, &error))
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.is_written {
+            // It is empty or cut off; whoever made it was told so.
+            let _ = fs::remove_file(&self.path);
         }
-    };
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+    }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Error, format!("{} cannot be written: {error}", path.display()))
 }

@@ -94,7 +94,8 @@ fn one(value: &Value, path: &str, found: &mut Vec<Found>) {
     found.push(Found { field: path.to_owned(), what });
 }
 
-fn join(path: &str, name: &str) -> String {
+/// The path of a map's entry.
+pub fn join(path: &str, name: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
     let name = if !name.is_empty() && name.chars().all(plain) {
         name.to_owned()

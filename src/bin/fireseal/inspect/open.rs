@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fireseal::DocumentPath;
 use fireseal::operations::{
-    CollectionConfig, FailureKind, Field, FieldPattern, Outcome, PatternStep, ScopeRule, Step as _, Unseal,
+    CollectionConfig, FailureKind, Field, FieldPattern, Outcome, PatternStep, ScopeRule, SealedPlace,
+    Step as _, Unseal,
 };
 use fireseal::store::{Document, Fields, Value, WriteKind};
-use fireseal::{KeyProvider, Scope};
+use fireseal::{DocumentPath, FieldStep, KeyProvider, Scope};
 
-use super::{Found, What};
+use super::{Found, What, document};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 
@@ -107,6 +107,20 @@ pub async fn open(
         opened.push(Opened { pattern: field.pattern.to_string(), outcome });
     }
     Ok(opened)
+}
+
+/// The sealed values that the configuration does not have.
+pub fn not_tried(config: &CollectionConfig, fields: &Fields, found: &[Found]) -> Vec<String> {
+    let path = |place: SealedPlace<'_>| {
+        place.path.steps().iter().fold(String::new(), |path, step| match step {
+            FieldStep::Key(name) => document::join(&path, name),
+            FieldStep::Index(index) => format!("{path}[{index}]"),
+        })
+    };
+    let places: BTreeSet<String> = config.sealed_places(fields).map(path).collect();
+    let sealed = found.iter().filter(|found| matches!(found.what, What::Sealed { .. }));
+    let names = sealed.map(|found| found.field.clone());
+    names.filter(|name| !name.starts_with("_seal") && !places.contains(name)).collect()
 }
 
 fn root(field: &Field, fields: Fields) -> Option<Value> {

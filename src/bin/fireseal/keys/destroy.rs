@@ -7,10 +7,11 @@ use fireseal::custody::Receipt;
 use serde_json::{Value, json};
 
 use super::{By, find, short};
+use crate::ask;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{Told, time};
-use crate::{ask, secret};
+use crate::secret::NewFile;
 
 /// Destroy a key, or all of a scope, and with it what it sealed
 ///
@@ -36,6 +37,8 @@ impl Destroy {
     pub async fn run(self, context: &Context<'_>) -> Result<Told, Failure> {
         let (authority, scope) = (self.by.authority(context)?, self.by.scope());
         let vault = context.vault().await?;
+        // The receipt is made once: no file, no destruction.
+        let file = self.receipt.as_deref().map(NewFile::create).transpose()?;
         let receipt = match &self.key {
             Some(digits) => {
                 let key = find(&vault, scope, digits).await?.id;
@@ -52,10 +55,11 @@ impl Destroy {
                 vault.destroy_scope(&authority, scope).await?
             }
         };
-        if let Some(file) = &self.receipt {
-            secret::write_new(file, &receipt.to_string())?;
+        let mut exit = if receipt.not_verified.is_empty() { Exit::Done } else { Exit::Found };
+        if let Some(Err(failure)) = file.map(|file| file.write(&receipt.to_string())) {
+            context.output.warn(format!("{}, so the receipt stands here only", failure.message));
+            exit = failure.exit;
         }
-        let exit = if receipt.not_verified.is_empty() { Exit::Done } else { Exit::Found };
         Ok(Told::new(receipt.to_string(), value(&receipt)).exit(exit))
     }
 }

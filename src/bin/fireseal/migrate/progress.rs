@@ -7,7 +7,7 @@ use fireseal::operations::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
-use crate::output::Output;
+use crate::output::{Output, visible};
 
 /// Between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -82,7 +82,7 @@ fn draw(bar: &ProgressBar, progress: &Progress) {
     }
     bar.set_position(looked_at(progress));
     bar.set_message(match &progress.waiting {
-        Some(reason) => format!("waiting: {reason}"),
+        Some(reason) => format!("waiting: {}", visible(reason)),
         None => format!(
             "{:.0}/s, {} written, {} failed",
             rate(progress),
@@ -95,7 +95,8 @@ fn draw(bar: &ProgressBar, progress: &Progress) {
 fn line(progress: &Progress) -> String {
     let of = progress.total.map_or_else(String::new, |total| format!(" of {total}"));
     let left = left(progress).map_or_else(String::new, |left| format!(", {} s left", left.as_secs()));
-    let waiting = progress.waiting.as_ref().map_or_else(String::new, |reason| format!("; waiting: {reason}"));
+    let waiting = |reason: &String| format!("; waiting: {}", visible(reason));
+    let waiting = progress.waiting.as_ref().map_or_else(String::new, waiting);
     format!(
         "{}{of} documents, {} written, {} failed, {:.0}/s{left}{waiting}",
         looked_at(progress),

@@ -4,7 +4,7 @@ use fireseal::operations::{End, Estimate, JobStatus, Report, Tally};
 use serde_json::{Value, json};
 
 use crate::failure::{Exit, Failure};
-use crate::output::{Told, columns, count};
+use crate::output::{Told, columns, count, visible};
 
 /// The exit code of a report.
 pub fn exit(report: &Report) -> Exit {
@@ -27,6 +27,8 @@ pub fn value(report: &Report) -> Result<Value, Failure> {
 pub fn report(report: &Report) -> String {
     let how = match report.end {
         End::Finished => "finished",
+        End::Budget if report.dry_run => "stopped: the budget is used up; the same command begins anew",
+        _ if report.dry_run => "stopped; the same command begins anew",
         End::Budget => "stopped: the budget is used up; the same command goes on",
         End::Stopped => "stopped at a checkpoint; the same command goes on",
         _ => "interrupted; the same command goes on",
@@ -46,7 +48,8 @@ pub fn report(report: &Report) -> String {
     }
     for failure in &report.failures {
         let field = failure.field.as_ref().map_or_else(String::new, |field| format!(", field {field}"));
-        text.push_str(&format!("failed      {}{field}: {}\n", failure.document, failure.reason));
+        let failed = visible(&format!("{}{field}: {}", failure.document, failure.reason));
+        text.push_str(&format!("failed      {failed}\n"));
     }
     let untold = report.total.failed.saturating_sub(report.failures.len() as u64);
     if untold > 0 {
@@ -142,7 +145,7 @@ pub fn status(status: Option<&JobStatus>) -> Result<Told, Failure> {
             if part.held { "held" } else { "free" }.to_owned(),
             part.taken.to_string(),
             part.tally.documents.to_string(),
-            part.after.clone().unwrap_or_default(),
+            visible(part.after.as_deref().unwrap_or_default()),
         ]);
     }
     if rows.len() > 1 {

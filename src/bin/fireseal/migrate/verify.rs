@@ -15,7 +15,8 @@ use crate::output::Told;
 ///
 /// Writes nothing to the documents. Exit code 3 where a value does not open or stands in the clear. It says
 /// whether the values are those that the finished `migrate seal` found: another digest means that somebody
-/// wrote, or that keys were rotated, in between.
+/// wrote, or that keys were rotated, in between. A run that was stopped goes on with the same command; one that
+/// was finished is done anew. --dry-run keeps no checkpoints, and needs no right to write.
 #[derive(Debug, Args)]
 pub struct Verify {
     /// Exit code 3 as well where the values are others than `migrate seal` found
@@ -30,15 +31,20 @@ impl Verify {
         let (config, vault) = (self.work.collection(context)?, self.work.vault(context).await?);
         let step = VerifyStep::new(config.clone(), vault.clone()).map_err(wrong)?;
         let work = self.work.only_reading();
-        if !work.writes() {
+        if work.only_says() {
             return work.run(context, step).await;
         }
         let report = work.report(context, step).await?;
-        let sealed = SealStep::new(config, vault).map_err(wrong)?;
-        let sealed = work.status_of(context, sealed).await?.filter(|status| status.is_finished());
+        // What the program cannot seal, such as unique values, it has no finished `seal` of.
+        let sealed = match SealStep::new(config, vault) {
+            Ok(sealed) if report.finished => work.status_of(context, sealed).await?,
+            _ => None,
+        };
+        let sealed = sealed.filter(|status| status.is_finished());
         let unchanged = sealed.map(|status| status.total.counts.digest == report.total.counts.digest);
         let mut text = told::report(&report);
         text.push_str(match unchanged {
+            None if !report.finished => "digest      compared once all documents were looked at\n",
             None => "digest      no finished `migrate seal` to compare with\n",
             Some(true) => "digest      the values are those that `migrate seal` found\n",
             Some(false) => "digest      other values, or keys, than when `migrate seal` ended\n",

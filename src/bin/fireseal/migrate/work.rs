@@ -56,7 +56,7 @@ pub struct Work {
     /// Keep checkpoints in this collection, which is what several tasks need
     #[arg(long, value_name = "NAME", default_value = "fireseal-jobs", conflicts_with = "checkpoint_file")]
     checkpoints: String,
-    /// Keep checkpoints in this file instead, for one task; to `verify`, the file of the `seal` to compare with
+    /// Keep checkpoints in this file instead, for one task; to `verify`, the file of the `seal` to compare with, beside which it keeps FILE.verify
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     checkpoint_file: Option<PathBuf>,
     /// The job's name, under which checkpoints are kept [default: of the step, the collection and the fields]
@@ -80,7 +80,8 @@ pub struct Work {
 }
 
 impl Work {
-    /// For a step that writes nothing: without checkpoints, unless they were asked for.
+    /// For a step that writes nothing, and whose answer is only as good as its day: once finished it is done
+    /// anew.
     pub fn only_reading(mut self) -> Self {
         self.only_reads = true;
         self
@@ -121,7 +122,12 @@ impl Work {
 
     /// Whether it will do the work, and not only say something about it.
     pub fn writes(&self) -> bool {
-        !(self.dry_run || self.estimate || self.status)
+        !(self.dry_run || self.only_says())
+    }
+
+    /// Whether it looks at no document.
+    pub fn only_says(&self) -> bool {
+        self.estimate || self.status
     }
 
     /// The configured collection.
@@ -160,9 +166,11 @@ impl Work {
     /// Runs the job, and shows how far it is.
     pub async fn report(&self, context: &Context<'_>, step: impl Step + 'static) -> Result<Report, Failure> {
         let job = self.job(context, step).await?;
-        if self.again {
+        let is_finished = !self.dry_run && job.status().await?.is_some_and(|status| status.is_finished());
+        // A task that comes late must not do anew what the others have just done.
+        if self.again || self.only_reads && is_finished && !self.has_other_tasks() {
             job.forget().await?;
-        } else if !self.dry_run && job.status().await?.is_some_and(|status| status.is_finished()) {
+        } else if is_finished {
             context.output.warn("this job was finished before: give --again to look at all documents anew");
         }
         stop_on_signals(job.handle(), *context.output);
@@ -186,17 +194,22 @@ impl Work {
 
     async fn job(&self, context: &Context<'_>, step: impl Step + 'static) -> Result<Job, Failure> {
         let store = context.store().await?;
-        let checkpoints = self.checkpoints(store.clone())?;
+        let checkpoints = match &self.checkpoint_file {
+            Some(file) if self.only_reads => {
+                let mut own = file.clone().into_os_string();
+                own.push(".verify");
+                Checkpoints::in_file(own)
+            }
+            _ => self.checkpoints(store.clone())?,
+        };
         let mut job = Job::new(store, self.target(context)?, step)
+            .checkpoint(checkpoints)
             .lease(Duration::from_secs(self.lease))
             .budget(self.budget());
         job = match self.task {
             Some((index, count)) => job.task(index, count),
             None => job.task_from_env(),
         };
-        if !self.only_reads || self.name.is_some() {
-            job = job.checkpoint(checkpoints);
-        }
         if let Some(name) = self.name.as_ref().or(self.key_name.as_ref()) {
             job = job.named(name);
         }
@@ -204,6 +217,14 @@ impl Work {
             job = job.parts(parts);
         }
         Ok(if self.dry_run { job.dry_run() } else { job })
+    }
+
+    fn has_other_tasks(&self) -> bool {
+        let of_environment = || {
+            let counts = ["CLOUD_RUN_TASK_COUNT", "JOB_COMPLETIONS"].map(std::env::var);
+            counts.into_iter().flatten().find_map(|count| count.parse().ok()).unwrap_or(1)
+        };
+        self.task.map_or_else(of_environment, |(_, count)| count) > 1
     }
 
     fn target(&self, context: &Context<'_>) -> Result<From, Failure> {
@@ -256,11 +277,10 @@ fn task(text: &str) -> Result<(u32, u32), String> {
 fn stop_on_signals(handle: JobHandle, output: Output) {
     tokio::spawn(async move {
         signal().await;
-        output.note("Ending at a checkpoint; once more ends at once.");
-        if output.json {
-            println!("{}", json!({"event": "stopping"}));
-        }
+        // Before anything is said: whoever would be told may be gone.
         handle.stop();
+        output.note("Ending at a checkpoint; once more ends at once.");
+        output.event(&json!({"event": "stopping"}));
         signal().await;
         std::process::exit(130);
     });

@@ -8,7 +8,7 @@ use crate::ask;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::keys::{By, Of, short};
-use crate::output::{Told, columns, time};
+use crate::output::{Told, columns, time, visible};
 
 /// List the slots: who opens the ring, and when that was proved
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub fn table(slots: &[Slot]) -> String {
     let mut rows = vec![["SLOT", "KIND", "NAME", "PROVED", "ROOT"].map(str::to_owned).to_vec()];
     rows.extend(slots.iter().map(|slot| {
         let proved = slot.verified_ms.map_or_else(|| "never".to_owned(), time);
-        vec![slot.id.to_string(), slot.kind.to_string(), slot.name.clone(), proved, slot.root.clone()]
+        vec![slot.id.to_string(), slot.kind.to_string(), visible(&slot.name), proved, visible(&slot.root)]
     }));
     columns(&rows)
 }

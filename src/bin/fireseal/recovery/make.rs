@@ -1,5 +1,6 @@
 //! `fireseal recovery codes`, `backup` and `quorum`: ways back are made, and shown once.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
@@ -12,7 +13,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::keys::By;
 use crate::output::Told;
-use crate::secret;
+use crate::secret::{self, NewFile};
 
 /// Make recovery codes to print, shown once
 ///
@@ -32,21 +33,23 @@ pub struct Codes {
 impl Codes {
     pub async fn run(self, context: &Context<'_>) -> Result<Told, Failure> {
         let (authority, scope) = (self.by.authority(context)?, self.by.scope());
-        refuse_existing(self.out.as_ref())?;
+        let file = self.out.as_deref().map(NewFile::create).transpose()?;
         let vault = context.vault().await?;
         let codes = vault.create_recovery_codes(&authority, scope, self.count).await?;
         context
             .output
             .note("Shown once: print them, keep them apart, and prove each with `fireseal recovery verify`.");
         let text = codes_text(&codes);
-        if let Some(file) = &self.out {
-            secret::write_new(file, &text)?;
-            let text = format!("scope {scope}: {} recovery codes in {}\n", codes.len(), file.display());
+        let written = file.map(|file| file.write(&text));
+        if let (Some(Ok(())), Some(path)) = (&written, &self.out) {
+            let text = format!("scope {scope}: {} recovery codes in {}\n", codes.len(), path.display());
             let names: Vec<&str> = codes.iter().map(RecoveryCode::name).collect();
             return Ok(Told::new(text, json!({"event": "codes", "scope": scope.as_str(), "names": names})));
         }
         let listed: Vec<&str> = codes.iter().map(RecoveryCode::expose_text).collect();
-        Ok(Told::new(text.as_str(), json!({"event": "codes", "scope": scope.as_str(), "codes": listed})))
+        let told =
+            Told::new(text.as_str(), json!({"event": "codes", "scope": scope.as_str(), "codes": listed}));
+        Ok(or_shown(context, told, written.and_then(Result::err)))
     }
 }
 
@@ -131,19 +134,23 @@ impl Quorum {
     pub async fn run(self, context: &Context<'_>) -> Result<Told, Failure> {
         let (authority, scope) = (self.by.authority(context)?, self.by.scope());
         let file = |index: u8| self.out.as_ref().map(|folder| folder.join(format!("share-{index}.txt")));
+        let mut files = BTreeMap::new();
         for index in (1..=u8::MAX).take(self.of) {
-            refuse_existing(file(index).as_ref())?;
+            if let Some(path) = file(index) {
+                files.insert(index, NewFile::create(&path)?);
+            }
         }
         let shares = context.vault().await?.create_quorum(&authority, scope, self.need, self.of).await?;
         context
             .output
             .note("Shown once: one share to each person. Prove it with `fireseal recovery verify`.");
-        if self.out.is_some() {
-            for share in &shares {
-                if let Some(file) = file(share.index()) {
-                    secret::write_new(&file, &format!("{}\n", *share.expose_text()))?;
-                }
+        let mut failed = None;
+        for share in &shares {
+            if let Some(file) = files.remove(&share.index()) {
+                failed = file.write(&format!("{}\n", *share.expose_text())).err().or(failed);
             }
+        }
+        if self.out.is_some() && failed.is_none() {
             let text = format!("scope {scope}: {} shares, any {} of which open\n", self.of, self.need);
             let value = json!({"event": "quorum", "scope": scope.as_str(), "need": self.need, "of": self.of});
             return Ok(Told::new(text, value));
@@ -155,15 +162,13 @@ impl Quorum {
         }
         let listed: Vec<&str> = text.lines().collect();
         let value = json!({"event": "quorum", "scope": scope.as_str(), "shares": listed});
-        Ok(Told::new(text.as_str(), value))
+        Ok(or_shown(context, Told::new(text.as_str(), value), failed))
     }
 }
 
-/// Before anything is made that could then not be written down.
-fn refuse_existing(file: Option<&PathBuf>) -> Result<(), Failure> {
-    match file {
-        Some(file) if file.exists() => Err(Failure::usage(format!("{} is there already", file.display()))
-            .advise("name another file, or move that one away")),
-        _ => Ok(()),
-    }
+/// What could not be written down is shown: it exists, and is not made twice.
+fn or_shown(context: &Context<'_>, told: Told, failed: Option<Failure>) -> Told {
+    let Some(failure) = failed else { return told };
+    context.output.warn(format!("{}, so all of it stands here", failure.message));
+    told.exit(failure.exit)
 }
