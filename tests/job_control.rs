@@ -177,6 +177,59 @@ async fn keys_that_are_away_are_waited_for_and_then_the_job_ends_at_a_checkpoint
     assert_eq!((report.total.written, around.histogram()), (100, [(1, 100)].into()));
 }
 
+fn away() -> StoreError {
+    StoreError::Unavailable { reason: "away".to_owned(), source: None }
+}
+
+#[tokio::test]
+async fn commits_that_cannot_be_made_end_the_job_at_a_checkpoint_and_no_document_is_passed_over() {
+    let store = filled(60).await;
+    let (around, step) = (Around::new(&store), Stamp::new(1));
+    let job = || job(&around, &step).checkpoint(checkpoints(Arc::clone(&store))).parts(number(2));
+    *around.state.fails.lock().unwrap() = Some(("customers/", away));
+    let error = job().patience(Duration::from_millis(400)).run(|_| ()).await.unwrap_err();
+    let JobError::Interrupted { report, source: Error::Store(StoreError::Unavailable { .. }) } = &error
+    else {
+        panic!("{error}")
+    };
+    assert_eq!((report.total.documents, report.total.failed), (0, 0));
+    // They come back while it waits.
+    let back = around.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        *back.state.fails.lock().unwrap() = None;
+    });
+    let report = job().run(|_| ()).await.unwrap();
+    assert!(report.finished);
+    assert_eq!((report.total.written, report.total.failed), (60, 0));
+    assert_eq!(around.histogram(), [(1, 60)].into());
+}
+
+#[tokio::test]
+async fn parts_that_cannot_be_taken_are_not_waited_for_without_end() {
+    let store = filled(20).await;
+    let (around, step, records) = (Around::new(&store), Stamp::new(1), Around::new(&store));
+    let job = || {
+        let job = job(&around, &step).checkpoint(checkpoints(records.clone())).parts(number(2));
+        job.patience(Duration::from_millis(300))
+    };
+    let begun = job().budget(Budget::unlimited().documents(3)).run(|_| ()).await.unwrap();
+    assert_eq!(begun.end, End::Budget);
+    *records.state.fails.lock().unwrap() = Some(("jobs/stamp/parts/", away));
+    let tried = job();
+    let error = tokio::time::timeout(Duration::from_secs(20), tried.run(|_| ())).await;
+    let error = error.expect("it ends").unwrap_err();
+    assert!(
+        matches!(
+            &error,
+            JobError::Checkpoint(CheckpointError::Store { source: StoreError::Unavailable { .. }, .. })
+        ),
+        "{error}"
+    );
+    *records.state.fails.lock().unwrap() = None;
+    assert_eq!(job().run(|_| ()).await.unwrap().total.written, 20);
+}
+
 #[tokio::test]
 async fn a_file_keeps_checkpoints_for_one_process() {
     let store = filled(100).await;

@@ -379,10 +379,17 @@ impl Job {
                 },
             }
         }
-        let report = self.report(&run, &header, halt.as_ref(), started).await;
+        let report = self.report(&run, &header, halt.as_ref(), started).await?;
         info!(end = ?report.end, documents = report.run.documents, written = report.run.written, "job ended");
         on_progress(&tell(Some(&report)));
         match halt {
+            None if !report.finished => {
+                let reason = format!(
+                    "{} of its {} parts are recorded as done, and there was no other to do: somebody forgot the job, or changed its records",
+                    report.parts_done, report.parts
+                );
+                Err(CheckpointError::Malformed { job: report.name, reason }.into())
+            }
             None | Some(Halt::End(_) | Halt::Lost) => Ok(report),
             Some(Halt::Checkpoint(error)) => Err(error.into()),
             Some(Halt::Error(source)) => Err(JobError::Interrupted { report: Box::new(report), source }),
@@ -404,10 +411,20 @@ impl Job {
         Ok(ledger.header().await?.unwrap_or(header))
     }
 
-    async fn report(&self, run: &Run, header: &Header, halt: Option<&Halt>, started: Instant) -> Report {
+    async fn report(
+        &self,
+        run: &Run,
+        header: &Header,
+        halt: Option<&Halt>,
+        started: Instant,
+    ) -> Result<Report, JobError> {
         let done = run.note(|now| now.done.clone());
         let (mut total, mut failures, mut parts_done) = (Tally::default(), Vec::new(), 0);
-        match run.ledger.records().await {
+        let records = match halt {
+            None => run.patiently(|| async { Ok(run.ledger.records().await?) }).await,
+            Some(_) => run.ledger.records().await.map_err(Halt::Checkpoint),
+        };
+        match records {
             Ok(records) => {
                 for record in records {
                     total.add(&record.part.tally);
@@ -415,7 +432,8 @@ impl Job {
                     parts_done += u32::from(record.part.done);
                 }
             }
-            // The error that ended the run says why.
+            Err(Halt::Checkpoint(error)) if halt.is_none() => return Err(error.into()),
+            // What ended the run says why.
             Err(_) => {
                 total = done.clone();
                 parts_done = run.note(|now| now.parts_done);
@@ -426,10 +444,9 @@ impl Job {
         let end = match halt {
             _ if finished => End::Finished,
             Some(Halt::End(end)) => *end,
-            None => End::Finished,
-            Some(_) => End::Interrupted,
+            None | Some(_) => End::Interrupted,
         };
-        Report {
+        Ok(Report {
             name: header.name.clone(),
             step: header.step.clone(),
             target: header.target.clone(),
@@ -442,7 +459,7 @@ impl Job {
             parts_done,
             parts: header.parts,
             seconds: started.elapsed().as_secs_f64(),
-        }
+        })
     }
 
     /// Does the job as [`run`](Self::run) does, and tells its progress as a stream. The last progress has

@@ -60,6 +60,10 @@ impl Local {
                     CheckpointError::Malformed { job: header.name.clone(), reason }
                 })?;
                 header.check(&kept.job)?;
+                if kept.parts.len() != usize::try_from(kept.job.parts).unwrap_or(usize::MAX) {
+                    let reason = format!("{} does not have all parts", path.display());
+                    return Err(CheckpointError::Malformed { job: header.name.clone(), reason });
+                }
                 Some(kept)
             }
         };
