@@ -33,7 +33,7 @@ use tokio::time::{Instant, interval};
 use tracing::{Instrument, info, info_span};
 
 use super::step::Step;
-use crate::bytes::check_id;
+use crate::bytes::{CollectionPath, DocumentPath, check_id};
 use crate::store::{From, Store};
 use ledger::{Header, Ledger, Place};
 use pace::Pace;
@@ -42,6 +42,8 @@ use run::{Halt, Now, Run};
 
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(200);
+/// How much progress is kept for one who does not look.
+const TOLD_AHEAD: usize = 16;
 
 /// How much is in hand at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -269,6 +271,14 @@ impl Job {
                 "several tasks share their work through checkpoints in a store, and a dry run has none";
             return settings(format!("{reason}; run one task, or keep checkpoints in a store"));
         }
+        if let Place::Store(_, collection) = place {
+            let parts = collection.document(&name).and_then(|record| record.collection("parts"));
+            let parts = parts.map_err(|error| JobError::Settings { reason: error.to_string() })?;
+            if holds(&self.target, collection) || holds(&self.target, &parts) {
+                let reason = "it would work on its own checkpoints; keep them in another collection";
+                return settings(reason.to_owned());
+            }
+        }
         let header = Header::new(&name, self.step.name(), self.target_text(), &self.step.fingerprint());
         let first = u32::try_from(u64::from(index) * 1_000 / u64::from(count)).unwrap_or_default();
         let ledger = Ledger::open(place, &header, self.lease, first).await?;
@@ -465,11 +475,21 @@ impl Job {
     /// Does the job as [`run`](Self::run) does, and tells its progress as a stream. The last progress has
     /// the report; an error is the stream's end. Dropped, the job is as if the process was killed.
     pub fn stream(self) -> BoxStream<'static, Result<Progress, JobError>> {
-        let (told, progress) = mpsc::unbounded_channel();
+        let (told, progress) = mpsc::channel(TOLD_AHEAD);
         let mut work = JoinSet::new();
         work.spawn(async move {
-            let tell = |progress: &Progress| drop(told.send(progress.clone()));
-            self.run(tell).await
+            let mut last = None;
+            let tell = |progress: &Progress| match progress.report {
+                Some(_) => last = Some(progress.clone()),
+                // Who does not look is told less often.
+                None => drop(told.try_send(progress.clone())),
+            };
+            let ended = self.run(tell).await;
+            if let Some(last) = last {
+                // The task is aborted where nobody listens any more.
+                drop(told.send(last).await);
+            }
+            ended
         });
         // The task is aborted where the stream is dropped.
         let state = (progress, work);
@@ -488,6 +508,18 @@ impl Job {
             }
         })
         .boxed()
+    }
+}
+
+/// Whether the documents of this collection are among those of the target.
+fn holds(target: &From, collection: &CollectionPath) -> bool {
+    match target {
+        From::Collection(target) => target == collection,
+        From::Group { id, under } => {
+            let path = collection.to_string();
+            let within = |under: &DocumentPath| path.starts_with(&format!("{under}/"));
+            path.rsplit('/').next() == Some(id.as_str()) && under.as_ref().is_none_or(within)
+        }
     }
 }
 

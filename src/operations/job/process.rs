@@ -111,6 +111,8 @@ impl Run {
     }
 
     async fn write(&self, pending: Vec<Pending>, done: &mut Done) -> Result<(), Halt> {
+        let wanted = pending.len();
+        let mut refused: Vec<StoreError> = Vec::new();
         let mut work = VecDeque::from(self.batches(pending, self.limits.batch_documents));
         let mut outage = Outage::default();
         while let Some(mut batch) = work.pop_front() {
@@ -134,7 +136,10 @@ impl Run {
                         work.push_front(rest);
                         work.push_front(batch);
                     } else if let Some(pending) = batch.first() {
-                        done.fail(&pending.write.path, FailureKind::Limit, error.to_string());
+                        let limit = matches!(error, StoreError::Limit(_));
+                        let kind = if limit { FailureKind::Limit } else { FailureKind::Other };
+                        done.fail(&pending.write.path, kind, error.to_string());
+                        refused.extend(Some(error).filter(|_| !limit));
                     }
                 }
                 StoreError::Conflict { .. } | StoreError::NotFound { .. } | StoreError::Aborted { .. } => {
@@ -163,7 +168,15 @@ impl Run {
                 error => return Err(error.into()),
             }
         }
-        Ok(())
+        // It is not the documents then.
+        let all = wanted > 1 && refused.len() == wanted;
+        let reason = refused.first().map(ToString::to_string);
+        match refused.pop() {
+            Some(error) if all && refused.iter().all(|other| Some(other.to_string()) == reason) => {
+                Err(error.into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Looks what has become of a batch that was not applied as a whole, or perhaps was. What is as it was
