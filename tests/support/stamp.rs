@@ -119,6 +119,9 @@ pub async fn stamped(store: &DynStore, number: i64) -> usize {
     all.iter().filter(|document| document.fields.get("stamp") == Some(&integer(number))).count()
 }
 
+/// The beginning of a path, and an error.
+pub type Fails = (&'static str, fn() -> StoreError);
+
 /// A store around another.
 #[derive(Clone)]
 pub struct Around {
@@ -146,7 +149,7 @@ pub struct State {
     /// The most documents of a page that is listed; 0 for as many as were asked for.
     pub page: AtomicUsize,
     /// A commit of a document whose path begins so is not applied, and fails so.
-    pub fails: Mutex<Option<(&'static str, fn() -> StoreError)>>,
+    pub fails: Mutex<Option<Fails>>,
     /// Names that split, if it has partitions.
     pub points: Mutex<Option<Vec<DocumentPath>>>,
 }
