@@ -177,6 +177,59 @@ async fn keys_that_are_away_are_waited_for_and_then_the_job_ends_at_a_checkpoint
     assert_eq!((report.total.written, around.histogram()), (100, [(1, 100)].into()));
 }
 
+fn away() -> StoreError {
+    StoreError::Unavailable { reason: "away".to_owned(), source: None }
+}
+
+#[tokio::test]
+async fn commits_that_cannot_be_made_end_the_job_at_a_checkpoint_and_no_document_is_passed_over() {
+    let store = filled(60).await;
+    let (around, step) = (Around::new(&store), Stamp::new(1));
+    let job = || job(&around, &step).checkpoint(checkpoints(Arc::clone(&store))).parts(number(2));
+    *around.state.fails.lock().unwrap() = Some(("customers/", away));
+    let error = job().patience(Duration::from_millis(400)).run(|_| ()).await.unwrap_err();
+    let JobError::Interrupted { report, source: Error::Store(StoreError::Unavailable { .. }) } = &error
+    else {
+        panic!("{error}")
+    };
+    assert_eq!((report.total.documents, report.total.failed), (0, 0));
+    // They come back while it waits.
+    let back = around.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        *back.state.fails.lock().unwrap() = None;
+    });
+    let report = job().run(|_| ()).await.unwrap();
+    assert!(report.finished);
+    assert_eq!((report.total.written, report.total.failed), (60, 0));
+    assert_eq!(around.histogram(), [(1, 60)].into());
+}
+
+#[tokio::test]
+async fn parts_that_cannot_be_taken_are_not_waited_for_without_end() {
+    let store = filled(20).await;
+    let (around, step, records) = (Around::new(&store), Stamp::new(1), Around::new(&store));
+    let job = || {
+        let job = job(&around, &step).checkpoint(checkpoints(records.clone())).parts(number(2));
+        job.patience(Duration::from_millis(300))
+    };
+    let begun = job().budget(Budget::unlimited().documents(3)).run(|_| ()).await.unwrap();
+    assert_eq!(begun.end, End::Budget);
+    *records.state.fails.lock().unwrap() = Some(("jobs/stamp/parts/", away));
+    let tried = job();
+    let error = tokio::time::timeout(Duration::from_secs(20), tried.run(|_| ())).await;
+    let error = error.expect("it ends").unwrap_err();
+    assert!(
+        matches!(
+            &error,
+            JobError::Checkpoint(CheckpointError::Store { source: StoreError::Unavailable { .. }, .. })
+        ),
+        "{error}"
+    );
+    *records.state.fails.lock().unwrap() = None;
+    assert_eq!(job().run(|_| ()).await.unwrap().total.written, 20);
+}
+
 #[tokio::test]
 async fn a_file_keeps_checkpoints_for_one_process() {
     let store = filled(100).await;
@@ -212,6 +265,73 @@ async fn a_file_keeps_checkpoints_for_one_process() {
     assert!(matches!(damaged, JobError::Checkpoint(CheckpointError::Malformed { .. })), "{damaged}");
     let several = job(1_000).task(0, 2).run(|_| ()).await.unwrap_err();
     assert!(matches!(several, JobError::Settings { .. }), "{several}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_file_is_held_as_long_as_it_is_being_written_whoever_was_dropped() {
+    let store = filled(10).await;
+    let (around, step) = (Around::new(&store), Stamp::new(1));
+    let folder = tempfile::tempdir().unwrap();
+    let (path, new) = (folder.path().join("job.json"), folder.path().join("job.json.new"));
+    // Opening it to write waits for a reader.
+    assert!(std::process::Command::new("mkfifo").arg(&new).status().unwrap().success());
+    let job = || job(&around, &step).checkpoint(Checkpoints::in_file(&path));
+    let dropped = job();
+    let dropped = tokio::time::timeout(Duration::from_millis(300), dropped.run(|_| ())).await;
+    assert!(dropped.is_err(), "it waits for its file");
+    let refused = job().status().await.unwrap_err();
+    assert!(matches!(refused, JobError::Checkpoint(CheckpointError::InUse { .. })), "{refused}");
+    drop(std::fs::File::open(&new).unwrap());
+    while job().status().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(job().run(|_| ()).await.unwrap().total.written, 10);
+}
+
+#[tokio::test]
+async fn a_job_keeps_off_its_own_checkpoints() {
+    let store = filled(3).await;
+    let (around, step) = (Around::new(&store), Stamp::new(1));
+    let group = |id: &str, under: Option<&str>| fireseal::store::From::Group {
+        id: id.to_owned(),
+        under: under.map(|path| DocumentPath::parse(path).unwrap()),
+    };
+    let job = |target| {
+        let job = Job::new(around.clone(), target, Arc::clone(&step)).named("stamp");
+        job.checkpoint(checkpoints(Arc::clone(&store)))
+    };
+    let own = [
+        fireseal::store::From::Collection(collection("jobs")),
+        fireseal::store::From::Collection(collection("jobs/stamp/parts")),
+        group("jobs", None),
+        group("parts", None),
+        group("parts", Some("jobs/stamp")),
+    ];
+    for target in own {
+        let error = job(target).run(|_| ()).await.unwrap_err();
+        assert!(matches!(&error, JobError::Settings { .. }), "{error}");
+    }
+    assert!(job(group("parts", Some("cars/a"))).status().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_of_every_document_ends_the_job() {
+    let store = filled(30).await;
+    let (around, step) = (Around::new(&store), Stamp::new(1));
+    let job = || job(&around, &step).checkpoint(checkpoints(Arc::clone(&store))).parts(number(1));
+    let refused = || StoreError::Refused { reason: "not now".to_owned() };
+    *around.state.fails.lock().unwrap() = Some(("customers/", refused));
+    let error = job().run(|_| ()).await.unwrap_err();
+    let JobError::Interrupted { report, source: Error::Store(StoreError::Refused { .. }) } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!((report.total.documents, report.total.failed), (0, 0));
+    // One that is refused alone is told, and is no limit.
+    *around.state.fails.lock().unwrap() = Some(("customers/c00007", refused));
+    let report = job().run(|_| ()).await.unwrap();
+    assert_eq!((report.total.written, report.total.failed), (29, 1));
+    assert_eq!(report.failures[0].kind, "Other");
 }
 
 #[cfg(target_os = "linux")]

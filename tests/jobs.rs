@@ -28,6 +28,7 @@ on_both_stores!(
     a_group_is_done_over_all_its_collections,
     a_dry_run_writes_nothing,
     what_fails_is_told_and_the_rest_is_done,
+    records_are_read_over_all_pages,
 );
 
 fn parts(parts: u32) -> NonZeroU32 {
@@ -193,4 +194,24 @@ async fn what_fails_is_told_and_the_rest_is_done(store: DynStore) {
     assert!(!report.failures[1].reason.contains("xxx"), "{}", report.failures[1].reason);
     let json = serde_json::to_string(&report).unwrap();
     assert!(json.contains("\"end\":\"finished\"") && json.len() < 2_000, "{json}");
+}
+
+async fn records_are_read_over_all_pages(store: DynStore) {
+    fill(&store, 60).await;
+    let (around, step, records) = (Around::new(&store), Stamp::new(1), Around::new(&store));
+    records.state.page.store(3, Ordering::SeqCst);
+    let checkpoints = Checkpoints::in_store(records.clone(), collection("jobs"));
+    let job = job(&around, &step).parts(parts(8)).checkpoint(checkpoints);
+    let report = job.run(|_| ()).await.unwrap();
+    assert!(report.finished && report.end == End::Finished, "{report:?}");
+    assert_eq!((report.parts, report.parts_done, report.total.written), (8, 8, 60));
+    assert_eq!(job.status().await.unwrap().unwrap().parts.len(), 8);
+    // A part's record that is gone is no part that is done.
+    let gone = DocumentPath::parse("jobs/stamp/parts/0005").unwrap();
+    store.commit(vec![Write::delete(gone)]).await.unwrap();
+    let error = job.run(|_| ()).await.unwrap_err();
+    assert!(error.to_string().contains("7 of its 8 parts"), "{error}");
+    job.forget().await.unwrap();
+    assert_eq!(all(&store, From::Collection(collection("jobs"))).await.len(), 0);
+    assert_eq!(all(&store, From::Collection(collection("jobs/stamp/parts"))).await.len(), 0);
 }

@@ -33,7 +33,7 @@ use tokio::time::{Instant, interval};
 use tracing::{Instrument, info, info_span};
 
 use super::step::Step;
-use crate::bytes::check_id;
+use crate::bytes::{CollectionPath, DocumentPath, check_id};
 use crate::store::{From, Store};
 use ledger::{Header, Ledger, Place};
 use pace::Pace;
@@ -42,6 +42,8 @@ use run::{Halt, Now, Run};
 
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(200);
+/// How much progress is kept for one who does not look.
+const TOLD_AHEAD: usize = 16;
 
 /// How much is in hand at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -269,6 +271,14 @@ impl Job {
                 "several tasks share their work through checkpoints in a store, and a dry run has none";
             return settings(format!("{reason}; run one task, or keep checkpoints in a store"));
         }
+        if let Place::Store(_, collection) = place {
+            let parts = collection.document(&name).and_then(|record| record.collection("parts"));
+            let parts = parts.map_err(|error| JobError::Settings { reason: error.to_string() })?;
+            if holds(&self.target, collection) || holds(&self.target, &parts) {
+                let reason = "it would work on its own checkpoints; keep them in another collection";
+                return settings(reason.to_owned());
+            }
+        }
         let header = Header::new(&name, self.step.name(), self.target_text(), &self.step.fingerprint());
         let first = u32::try_from(u64::from(index) * 1_000 / u64::from(count)).unwrap_or_default();
         let ledger = Ledger::open(place, &header, self.lease, first).await?;
@@ -379,10 +389,17 @@ impl Job {
                 },
             }
         }
-        let report = self.report(&run, &header, halt.as_ref(), started).await;
+        let report = self.report(&run, &header, halt.as_ref(), started).await?;
         info!(end = ?report.end, documents = report.run.documents, written = report.run.written, "job ended");
         on_progress(&tell(Some(&report)));
         match halt {
+            None if !report.finished => {
+                let reason = format!(
+                    "{} of its {} parts are recorded as done, and there was no other to do: somebody forgot the job, or changed its records",
+                    report.parts_done, report.parts
+                );
+                Err(CheckpointError::Malformed { job: report.name, reason }.into())
+            }
             None | Some(Halt::End(_) | Halt::Lost) => Ok(report),
             Some(Halt::Checkpoint(error)) => Err(error.into()),
             Some(Halt::Error(source)) => Err(JobError::Interrupted { report: Box::new(report), source }),
@@ -404,10 +421,20 @@ impl Job {
         Ok(ledger.header().await?.unwrap_or(header))
     }
 
-    async fn report(&self, run: &Run, header: &Header, halt: Option<&Halt>, started: Instant) -> Report {
+    async fn report(
+        &self,
+        run: &Run,
+        header: &Header,
+        halt: Option<&Halt>,
+        started: Instant,
+    ) -> Result<Report, JobError> {
         let done = run.note(|now| now.done.clone());
         let (mut total, mut failures, mut parts_done) = (Tally::default(), Vec::new(), 0);
-        match run.ledger.records().await {
+        let records = match halt {
+            None => run.patiently(|| async { Ok(run.ledger.records().await?) }).await,
+            Some(_) => run.ledger.records().await.map_err(Halt::Checkpoint),
+        };
+        match records {
             Ok(records) => {
                 for record in records {
                     total.add(&record.part.tally);
@@ -415,7 +442,8 @@ impl Job {
                     parts_done += u32::from(record.part.done);
                 }
             }
-            // The error that ended the run says why.
+            Err(Halt::Checkpoint(error)) if halt.is_none() => return Err(error.into()),
+            // What ended the run says why.
             Err(_) => {
                 total = done.clone();
                 parts_done = run.note(|now| now.parts_done);
@@ -426,10 +454,9 @@ impl Job {
         let end = match halt {
             _ if finished => End::Finished,
             Some(Halt::End(end)) => *end,
-            None => End::Finished,
-            Some(_) => End::Interrupted,
+            None | Some(_) => End::Interrupted,
         };
-        Report {
+        Ok(Report {
             name: header.name.clone(),
             step: header.step.clone(),
             target: header.target.clone(),
@@ -442,17 +469,27 @@ impl Job {
             parts_done,
             parts: header.parts,
             seconds: started.elapsed().as_secs_f64(),
-        }
+        })
     }
 
     /// Does the job as [`run`](Self::run) does, and tells its progress as a stream. The last progress has
     /// the report; an error is the stream's end. Dropped, the job is as if the process was killed.
     pub fn stream(self) -> BoxStream<'static, Result<Progress, JobError>> {
-        let (told, progress) = mpsc::unbounded_channel();
+        let (told, progress) = mpsc::channel(TOLD_AHEAD);
         let mut work = JoinSet::new();
         work.spawn(async move {
-            let tell = |progress: &Progress| drop(told.send(progress.clone()));
-            self.run(tell).await
+            let mut last = None;
+            let tell = |progress: &Progress| match progress.report {
+                Some(_) => last = Some(progress.clone()),
+                // Who does not look is told less often.
+                None => drop(told.try_send(progress.clone())),
+            };
+            let ended = self.run(tell).await;
+            if let Some(last) = last {
+                // The task is aborted where nobody listens any more.
+                drop(told.send(last).await);
+            }
+            ended
         });
         // The task is aborted where the stream is dropped.
         let state = (progress, work);
@@ -471,6 +508,18 @@ impl Job {
             }
         })
         .boxed()
+    }
+}
+
+/// Whether the documents of this collection are among those of the target.
+fn holds(target: &From, collection: &CollectionPath) -> bool {
+    match target {
+        From::Collection(target) => target == collection,
+        From::Group { id, under } => {
+            let path = collection.to_string();
+            let within = |under: &DocumentPath| path.starts_with(&format!("{under}/"));
+            path.rsplit('/').next() == Some(id.as_str()) && under.as_ref().is_none_or(within)
+        }
     }
 }
 

@@ -119,6 +119,9 @@ pub async fn stamped(store: &DynStore, number: i64) -> usize {
     all.iter().filter(|document| document.fields.get("stamp") == Some(&integer(number))).count()
 }
 
+/// The beginning of a path, and an error.
+pub type Fails = (&'static str, fn() -> StoreError);
+
 /// A store around another.
 #[derive(Clone)]
 pub struct Around {
@@ -143,6 +146,10 @@ pub struct State {
     /// Every so many commits, one of the documents is changed just before; 0 for none.
     pub interleave: AtomicUsize,
     pub interleaved: AtomicUsize,
+    /// The most documents of a page that is listed; 0 for as many as were asked for.
+    pub page: AtomicUsize,
+    /// A commit of a document whose path begins so is not applied, and fails so.
+    pub fails: Mutex<Option<Fails>>,
     /// Names that split, if it has partitions.
     pub points: Mutex<Option<Vec<DocumentPath>>>,
 }
@@ -195,6 +202,11 @@ impl Store for Around {
 
     async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
         self.thaw().await;
+        if let Some((path, error)) = *self.state.fails.lock().unwrap()
+            && writes.iter().any(|write| write.path.as_str().starts_with(path))
+        {
+            return Err(error());
+        }
         let every = |count: &AtomicUsize, number: usize| {
             let every = count.load(Ordering::SeqCst);
             every > 0 && number % every == every - 1
@@ -219,7 +231,12 @@ impl Store for Around {
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage, StoreError> {
         self.thaw().await;
-        self.inner.list(request).await
+        let mut request = request.clone();
+        match u32::try_from(self.state.page.load(Ordering::SeqCst)).unwrap() {
+            0 => {}
+            most => request.page_size = request.page_size.min(most),
+        }
+        self.inner.list(&request).await
     }
 
     async fn query(

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use tracing::debug;
 
 use super::report::{Failure, Tally};
-use super::run::{Halt, Run};
+use super::run::{Halt, Outage, Run};
 use crate::bytes::DocumentPath;
 use crate::error::Error;
 use crate::operations::step::{Counts, FailureKind, Outcome, Planned, StepFailure};
@@ -20,6 +20,8 @@ use crate::store::{
 const ATTEMPTS: u32 = 40;
 /// Documents that others have just changed are written with few others, for they may change again.
 const AGAIN_AT_ONCE: usize = 20;
+/// As many attempts as make batches small.
+const SMALL: u32 = 4;
 
 /// A document that is to be written.
 struct Pending {
@@ -109,12 +111,16 @@ impl Run {
     }
 
     async fn write(&self, pending: Vec<Pending>, done: &mut Done) -> Result<(), Halt> {
+        let wanted = pending.len();
+        let mut refused: Vec<StoreError> = Vec::new();
         let mut work = VecDeque::from(self.batches(pending, self.limits.batch_documents));
+        let mut outage = Outage::default();
         while let Some(mut batch) = work.pop_front() {
             self.pace.writes(batch.iter().map(|pending| 1 + pending.also.len()).sum()).await;
             let writes = batch.iter().flat_map(Pending::guarded).collect();
             let error = match self.store.commit(writes).await {
                 Ok(_) => {
+                    self.is_over(&mut outage);
                     for pending in batch {
                         done.tally.written += 1;
                         done.tally.counts.add(&pending.counts);
@@ -130,33 +136,57 @@ impl Run {
                         work.push_front(rest);
                         work.push_front(batch);
                     } else if let Some(pending) = batch.first() {
-                        done.fail(&pending.write.path, FailureKind::Limit, error.to_string());
+                        let limit = matches!(error, StoreError::Limit(_));
+                        let kind = if limit { FailureKind::Limit } else { FailureKind::Other };
+                        done.fail(&pending.write.path, kind, error.to_string());
+                        refused.extend(Some(error).filter(|_| !limit));
                     }
                 }
                 StoreError::Conflict { .. } | StoreError::NotFound { .. } | StoreError::Aborted { .. } => {
                     debug!(documents = batch.len(), %error, "reading again");
-                    let again = self.settle(batch, done).await?;
+                    self.is_over(&mut outage);
+                    let attempt = last_attempt(&batch) + 1;
+                    let again = self.settle(batch, attempt, done).await?;
                     again.into_iter().for_each(|batch| work.push_back(batch));
                 }
-                // They may have been applied all the same.
-                StoreError::Unavailable { .. }
-                | StoreError::Deadline { .. }
-                | StoreError::UnexpectedAnswer { .. } => {
+                // They may have been applied all the same. It makes batches small, but however long it lasts
+                // no document is given up for it.
+                StoreError::Unavailable { .. } | StoreError::Deadline { .. } => {
                     debug!(documents = batch.len(), %error, "reading what was written");
-                    pause(batch.first().map_or(1, |pending| pending.attempt)).await;
-                    let again = self.settle(batch, done).await?;
+                    self.outlast(&mut outage, error.into()).await?;
+                    let attempt = last_attempt(&batch);
+                    let attempt = attempt.max((attempt + 1).min(SMALL));
+                    let again = self.settle(batch, attempt, done).await?;
+                    again.into_iter().for_each(|batch| work.push_back(batch));
+                }
+                StoreError::UnexpectedAnswer { .. } => {
+                    debug!(documents = batch.len(), %error, "reading what was written");
+                    let attempt = last_attempt(&batch) + 1;
+                    let again = self.settle(batch, attempt, done).await?;
                     again.into_iter().for_each(|batch| work.push_back(batch));
                 }
                 error => return Err(error.into()),
             }
         }
-        Ok(())
+        // It is not the documents then.
+        let all = wanted > 1 && refused.len() == wanted;
+        let reason = refused.first().map(ToString::to_string);
+        match refused.pop() {
+            Some(error) if all && refused.iter().all(|other| Some(other.to_string()) == reason) => {
+                Err(error.into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Looks what has become of a batch that was not applied as a whole, or perhaps was. What is as it was
     /// read is written again, what others have changed is planned anew.
-    async fn settle(&self, batch: Vec<Pending>, done: &mut Done) -> Result<Vec<Vec<Pending>>, Halt> {
-        let attempt = batch.iter().map(|pending| pending.attempt).max().unwrap_or_default() + 1;
+    async fn settle(
+        &self,
+        batch: Vec<Pending>,
+        attempt: u32,
+        done: &mut Done,
+    ) -> Result<Vec<Vec<Pending>>, Halt> {
         let paths: Vec<DocumentPath> = batch.iter().map(|pending| pending.write.path.clone()).collect();
         let times = self.read(&paths, Some(&FieldMask::default())).await?;
         let mut same = Vec::new();
@@ -189,14 +219,16 @@ impl Run {
 
         let given_up = |pending: &Pending| pending.attempt > ATTEMPTS;
         for pending in same.iter().chain(&again).filter(|pending| given_up(pending)) {
-            let reason = format!("it was changed or held by others {ATTEMPTS} times; run the job again");
+            let reason = format!(
+                "it was changed or held by others {ATTEMPTS} times; to have it done, forget the job's checkpoints (`--again`) and run it anew"
+            );
             done.fail(&pending.write.path, FailureKind::Other, reason);
         }
         same.retain(|pending| !given_up(pending));
         let again = again.into_iter().filter(|pending| !given_up(pending)).collect();
         pause(attempt).await;
         let whole = same.len().div_ceil(if attempt > 2 { 2 } else { 1 });
-        let few = if attempt > 3 { 1 } else { AGAIN_AT_ONCE };
+        let few = if attempt >= SMALL { 1 } else { AGAIN_AT_ONCE };
         let mut batches = self.batches(same, whole.max(1));
         batches.extend(self.batches(again, few));
         Ok(batches)
@@ -284,6 +316,11 @@ impl Pending {
             }
         }
     }
+}
+
+/// How often the documents of a batch were planned, at most.
+fn last_attempt(batch: &[Pending]) -> u32 {
+    batch.iter().map(|pending| pending.attempt).max().unwrap_or_default()
 }
 
 /// Lets others go first: the longer the more often, at most half a second.

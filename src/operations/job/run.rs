@@ -83,6 +83,19 @@ pub(super) struct Run {
     pub(super) now: Mutex<Now>,
 }
 
+/// How long something has failed that a later try may do.
+pub(super) struct Outage {
+    since: Option<Instant>,
+    /// The pause before the next try.
+    pause: Duration,
+}
+
+impl Default for Outage {
+    fn default() -> Self {
+        Self { since: None, pause: FIRST_PAUSE }
+    }
+}
+
 /// How far the run is.
 #[derive(Default)]
 pub(super) struct Now {
@@ -158,32 +171,44 @@ impl Run {
     where
         F: Future<Output = Result<T, Halt>>,
     {
-        let mut pause = FIRST_PAUSE;
-        let mut failing_since: Option<Instant> = None;
+        let mut outage = Outage::default();
         loop {
-            let halt = match work().await {
-                Err(halt) => halt,
+            match work().await {
+                Err(halt) => self.outlast(&mut outage, halt).await?,
                 done => {
-                    if failing_since.is_some() {
-                        self.note(|now| now.waiting = None);
-                    }
+                    self.is_over(&mut outage);
                     return done;
                 }
-            };
-            let Some(reason) = halt.passing() else { return Err(halt) };
-            let since = *failing_since.get_or_insert_with(Instant::now);
-            if since.elapsed() >= self.patience {
-                warn!(%reason, "gave up waiting");
-                return Err(halt);
             }
-            debug!(%reason, ?pause, "waiting");
-            self.note(|now| now.waiting = Some(reason));
-            self.wait(pause.min(self.patience.saturating_sub(since.elapsed()))).await;
-            if *self.over.borrow() || self.handle.wish() == Wish::Stop {
-                self.note(|now| now.waiting = None);
-                return Err(Halt::End(End::Stopped));
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Waits before the next try. Gives back what fails where it does so for good, or has for as long as the
+    /// job's patience.
+    pub(super) async fn outlast(&self, outage: &mut Outage, halt: Halt) -> Result<(), Halt> {
+        let Some(reason) = halt.passing() else { return Err(halt) };
+        let since = *outage.since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= self.patience {
+            warn!(%reason, "gave up waiting");
+            return Err(halt);
+        }
+        let pause = outage.pause;
+        debug!(%reason, ?pause, "waiting");
+        self.note(|now| now.waiting = Some(reason));
+        self.wait(pause.min(self.patience.saturating_sub(since.elapsed()))).await;
+        if *self.over.borrow() || self.handle.wish() == Wish::Stop {
+            self.note(|now| now.waiting = None);
+            return Err(Halt::End(End::Stopped));
+        }
+        outage.pause = (pause * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+
+    /// Notes that it was answered.
+    pub(super) fn is_over(&self, outage: &mut Outage) {
+        if outage.since.is_some() {
+            self.note(|now| now.waiting = None);
+        }
+        *outage = Outage::default();
     }
 }

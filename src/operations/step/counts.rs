@@ -8,6 +8,9 @@ use serde::{Serialize, Serializer};
 
 use crate::bytes::KeyId;
 
+/// How many keys are told apart.
+const KEYS: usize = 64;
+
 /// What a step found in documents and did to them. Additive.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
@@ -31,9 +34,12 @@ pub struct Counts {
     pub indexed: u64,
     /// Index entries that were removed.
     pub unindexed: u64,
-    /// How many sealed values stand under each key, after the step.
+    /// How many sealed values stand under each key, after the step: of the first 64 keys in the order of
+    /// their ids. Each scope has keys of its own, and the sum of many documents is kept small.
     #[serde(with = "by_key")]
     pub keys: BTreeMap<KeyId, u64>,
+    /// How many sealed values stand under all other keys.
+    pub other_keys: u64,
     /// Of the sealed values, after the step.
     pub digest: Digest,
 }
@@ -55,62 +61,89 @@ impl Counts {
         for (key, count) in &other.keys {
             *self.keys.entry(*key).or_default() += count;
         }
+        self.other_keys += other.other_keys;
+        // The first ones whatever the order of adding: what is once among the others stays there.
+        while self.keys.len() > KEYS {
+            self.other_keys += self.keys.pop_last().map_or(0, |(_, count)| count);
+        }
         self.digest.add(&other.digest);
     }
 }
 
 /// What the sealed values of a collection are, in 32 bytes for each key that they are under: two passes that
-/// find the same values at the same places have the same digest, in whatever order they go.
+/// find the same values at the same places have the same digest, in whatever order they go. Of more than 64 keys
+/// those after the first 64, in the order of their ids, are summed into one.
 ///
 /// It is a sum, modulo 2^256, of one HMAC-SHA256 for each value, over its place and its Firestore value, under a
 /// key that is derived from the data key of its envelope. So it tells nothing to whoever has no key,
 /// and a value under another key counts apart. A pass that seals and a later one that verifies agree
 /// unless somebody wrote in between; it proves no more against one who has the data key.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Digest(BTreeMap<KeyId, [u8; 32]>);
+pub struct Digest {
+    keys: BTreeMap<KeyId, [u8; 32]>,
+    /// Of all other keys; zeros of none.
+    others: [u8; 32],
+}
+
+/// Under which the sum of all other keys is kept.
+const OTHERS: &str = "others";
 
 impl Digest {
     /// Adds those of other documents.
     pub fn add(&mut self, other: &Self) {
-        other.0.iter().for_each(|(key, sum)| self.add_value(*key, sum));
+        other.keys.iter().for_each(|(key, sum)| self.add_value(*key, sum));
+        add_sum(&mut self.others, &other.others);
     }
 
     /// Adds one value's.
     pub(crate) fn add_value(&mut self, key: KeyId, code: &[u8; 32]) {
-        let sum = self.0.entry(key).or_default();
-        let mut carry = 0;
-        for (byte, more) in sum.iter_mut().zip(code) {
-            let [low, high] = (u16::from(*byte) + u16::from(*more) + carry).to_le_bytes();
-            *byte = low;
-            carry = high.into();
+        add_sum(self.keys.entry(key).or_default(), code);
+        if self.keys.len() > KEYS
+            && let Some((_, last)) = self.keys.pop_last()
+        {
+            add_sum(&mut self.others, &last);
         }
     }
 
-    /// The sums, by key.
+    /// The sums, by key: of the first 64 keys.
     pub fn sums(&self) -> impl Iterator<Item = (&KeyId, &[u8; 32])> {
-        self.0.iter()
+        self.keys.iter()
+    }
+
+    fn named(&self) -> impl Iterator<Item = (String, String)> {
+        let others = (self.others != [0; 32]).then(|| (OTHERS.to_owned(), hex(&self.others)));
+        self.keys.iter().map(|(key, sum)| (key.to_string(), hex(sum))).chain(others)
+    }
+}
+
+fn add_sum(sum: &mut [u8; 32], code: &[u8; 32]) {
+    let mut carry = 0;
+    for (byte, more) in sum.iter_mut().zip(code) {
+        let [low, high] = (u16::from(*byte) + u16::from(*more) + carry).to_le_bytes();
+        *byte = low;
+        carry = high.into();
     }
 }
 
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sums = self.0.iter().map(|(key, sum)| (key, hex(sum)));
-        f.debug_map().entries(sums).finish()
+        f.debug_map().entries(self.named()).finish()
     }
 }
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(key, sum)| (key.to_string(), hex(sum))))
+        serializer.collect_map(self.named())
     }
 }
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let sums = BTreeMap::<String, String>::deserialize(deserializer)?;
+        let mut sums = BTreeMap::<String, String>::deserialize(deserializer)?;
+        let others = sums.remove(OTHERS).map_or(Some([0; 32]), |sum| unhex(&sum));
         let sums = sums.iter().map(|(key, sum)| Some((KeyId::from_bytes(unhex(key)?), unhex(sum)?)));
-        let sums = sums.collect::<Option<_>>();
-        sums.map(Self).ok_or_else(|| D::Error::custom("a digest is 64 hexadecimal digits for each key id"))
+        let digest = sums.collect::<Option<_>>().zip(others).map(|(keys, others)| Self { keys, others });
+        digest.ok_or_else(|| D::Error::custom("a digest is 64 hexadecimal digits for each key id"))
     }
 }
 
@@ -166,14 +199,28 @@ mod tests {
         // 0xff + 0x80 + 0x81 = 0x200, and 2 carried from then on.
         let mut expected = [0x02; 32];
         expected[0] = 0;
-        assert_eq!(forwards.digest.0[&KeyId::from_bytes([1; 32])], expected);
+        assert_eq!(forwards.digest.keys[&KeyId::from_bytes([1; 32])], expected);
         assert_ne!(forwards.digest, counts(1, 0xff).digest);
+    }
+
+    #[test]
+    fn of_many_keys_the_first_are_told_apart_in_whatever_order() {
+        let parts: Vec<Counts> = (0..200).chain(50..200).map(|key| counts(key, key)).collect();
+        let (mut forwards, mut halves, mut rest) = (Counts::default(), Counts::default(), Counts::default());
+        parts.iter().for_each(|part| forwards.add(part));
+        parts.iter().rev().step_by(2).for_each(|part| halves.add(part));
+        parts.iter().rev().skip(1).step_by(2).for_each(|part| rest.add(part));
+        halves.add(&rest);
+        assert_eq!(forwards, halves);
+        assert_eq!((forwards.keys.len(), forwards.digest.sums().count()), (64, 64));
+        assert_eq!(forwards.other_keys + forwards.keys.values().sum::<u64>(), 350);
+        assert!(serde_json::to_string(&forwards).expect("has a form").len() < 20_000);
     }
 
     #[test]
     fn counts_survive_json() {
         let mut all = counts(1, 7);
-        all.add(&counts(2, 8));
+        (2..100).for_each(|key| all.add(&counts(key, 8)));
         let json = serde_json::to_string(&all).expect("has a form");
         assert_eq!(serde_json::from_str::<Counts>(&json).expect("reads"), all);
     }

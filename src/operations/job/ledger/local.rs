@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -36,9 +36,9 @@ pub(in crate::operations::job) struct Local {
 /// A file that is replaced as a whole, and locked as long as this lives.
 struct CheckpointFile {
     path: PathBuf,
-    _lock: File,
+    lock: Arc<File>,
     /// One writer at a time.
-    writing: tokio::sync::Mutex<()>,
+    writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Local {
@@ -60,6 +60,10 @@ impl Local {
                     CheckpointError::Malformed { job: header.name.clone(), reason }
                 })?;
                 header.check(&kept.job)?;
+                if kept.parts.len() != usize::try_from(kept.job.parts).unwrap_or(usize::MAX) {
+                    let reason = format!("{} does not have all parts", path.display());
+                    return Err(CheckpointError::Malformed { job: header.name.clone(), reason });
+                }
                 Some(kept)
             }
         };
@@ -152,7 +156,9 @@ impl Local {
 
     async fn write(&self) -> Result<(), CheckpointError> {
         let Some(file) = &self.file else { return Ok(()) };
-        let _alone = file.writing.lock().await;
+        // Whoever waits for a write may be dropped and the write goes on: so long it keeps both.
+        let alone = Arc::clone(&file.writing).lock_owned().await;
+        let locked = Arc::clone(&file.lock);
         let text = {
             let content = self.content();
             content.kept.as_ref().map(serde_json::to_vec)
@@ -162,7 +168,11 @@ impl Local {
             None => return Ok(()),
             Some(text) => text.map_err(|error| failed(&path, "written", io::Error::other(error)))?,
         };
-        blocking(move || replace(&path, &text).map_err(|error| failed(&path, "written", error))).await
+        blocking(move || {
+            let _held = (alone, locked);
+            replace(&path, &text).map_err(|error| failed(&path, "written", error))
+        })
+        .await
     }
 }
 
@@ -182,7 +192,7 @@ impl CheckpointFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(&path, "read", error)),
         };
-        Ok((Self { path, _lock: locked, writing: tokio::sync::Mutex::new(()) }, text))
+        Ok((Self { path, lock: Arc::new(locked), writing: Arc::default() }, text))
     }
 }
 

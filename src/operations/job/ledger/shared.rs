@@ -43,6 +43,8 @@ pub(in crate::operations::job) struct Shared {
 
 #[derive(Default)]
 struct Known {
+    /// How many parts the job has.
+    parts: u32,
     records: Vec<Record>,
     read: Option<Instant>,
     /// Since when each record has been as it is.
@@ -95,6 +97,7 @@ impl Shared {
         let found = self.read_header().await?;
         if let Some(found) = &found {
             self.header.check(found)?;
+            self.known.lock().await.parts = found.parts;
         }
         Ok(found)
     }
@@ -155,14 +158,26 @@ impl Shared {
     }
 
     pub(super) async fn records(&self) -> Result<Vec<Record>, CheckpointError> {
-        let request = ListRequest {
+        self.documents().await?.iter().map(|document| self.record(document)).collect()
+    }
+
+    /// The parts' records as they are stored. A page may have fewer than were asked for.
+    async fn documents(&self) -> Result<Vec<Document>, CheckpointError> {
+        let mut request = ListRequest {
             collection: self.parts.clone(),
             page_size: MAX_PARTS,
             page_token: None,
             mask: None,
         };
-        let page = self.store.list(&request).await.map_err(|error| self.failed(error))?;
-        page.documents.iter().map(|document| self.record(document)).collect()
+        let mut documents = Vec::new();
+        loop {
+            let page = self.store.list(&request).await.map_err(|error| self.failed(error))?;
+            documents.extend(page.documents);
+            request.page_token = page.next_page_token.filter(|token| !token.is_empty());
+            if request.page_token.is_none() {
+                return Ok(documents);
+            }
+        }
     }
 
     async fn read(&self, index: u32) -> Result<Record, CheckpointError> {
@@ -192,7 +207,16 @@ impl Shared {
             if known.read.is_some_and(|read| read.elapsed() < poll) {
                 return Ok(Claim::Wait(poll));
             }
-            known.records = self.records().await?;
+            let records = self.records().await?;
+            if records.len() != usize::try_from(known.parts).unwrap_or(usize::MAX) {
+                let reason = format!(
+                    "{} of its {} parts are recorded; forget the job and run it anew",
+                    records.len(),
+                    known.parts
+                );
+                return Err(self.malformed(reason));
+            }
+            known.records = records;
             known.read = Some(Instant::now());
             known.watch();
         }
@@ -205,17 +229,19 @@ impl Shared {
             return Ok(None);
         }
         let (index, part, epoch) = (record.index, record.part.clone(), record.epoch + 1);
+        let before = record.recorded;
         let owner = token();
         let fields = self.fields(&part, &owner, epoch, 0)?;
         let mut write = Write::set(self.path(index)?, fields);
         if let Some(recorded) = record.recorded {
             write = write.with_precondition(Precondition::UpdatedAt(recorded));
         }
-        let recorded = match self.store.commit(vec![write]).await {
-            Ok(commit) => commit.update_times.first().copied().flatten(),
-            Err(StoreError::Denied { reason }) => return Err(self.failed(StoreError::Denied { reason })),
-            // Somebody else has it, or the answer was lost: the record tells.
-            Err(_) => None,
+        let (recorded, failed) = match self.store.commit(vec![write]).await {
+            Ok(commit) => (commit.update_times.first().copied().flatten(), None),
+            // Somebody else has it: the record tells who.
+            Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => (None, None),
+            // The answer may be lost: the record tells whether it was taken.
+            Err(error) => (None, Some(error)),
         };
         let now = match recorded {
             Some(recorded) => {
@@ -225,6 +251,9 @@ impl Shared {
             None => self.read(index).await?,
         };
         let mine = now.owner.as_ref() == Some(&owner);
+        if let Some(error) = failed.filter(|_| !mine && now.recorded == before) {
+            return Err(self.failed(error));
+        }
         let held =
             Held { index, part: now.part.clone(), owner, epoch, beat: now.beat, recorded: now.recorded };
         if let Some(record) = known.records.get_mut(at) {
@@ -280,9 +309,8 @@ impl Shared {
     }
 
     pub(super) async fn forget(&self) -> Result<(), CheckpointError> {
-        let records = self.records().await?;
-        let paths: Result<Vec<_>, _> = records.iter().map(|record| self.path(record.index)).collect();
-        let writes = std::iter::once(self.record.clone()).chain(paths?).map(Write::delete).collect();
+        let parts = self.documents().await?.into_iter().map(|document| document.path);
+        let writes = std::iter::once(self.record.clone()).chain(parts).map(Write::delete).collect();
         self.store.commit(writes).await.map(drop).map_err(|error| self.failed(error))?;
         *self.known.lock().await = Known::default();
         Ok(())
