@@ -370,6 +370,24 @@ async fn what_looks_sealed_and_does_not_open_fails(store: Db) {
     ] {
         put(&store, &format!("things/{id}"), fields([("value", value)])).await;
     }
+    // A text form that is cut off or has a line end is no plaintext.
+    let whole = text_form(envelope);
+    let Some(ValueType::StringValue(whole)) = &whole.value_type else { panic!("no text") };
+    let damaged = [1, 2, 3].map(|cut| whole[..whole.len() - cut].to_owned());
+    for (at, value) in (0..).zip(damaged.into_iter().chain([format!("{whole}\n")])) {
+        put(&store, &format!("damaged/{at}"), fields([("value", text(&value))])).await;
+    }
+    let before = by_path(&store, "damaged").await;
+    let pass = run(&store, "damaged", &Seal::new(sealing("damaged", &["value"]), ring()).unwrap()).await;
+    assert_eq!((pass.written, pass.failed.len()), (0, 4));
+    assert!(pass.failed.iter().all(|failure| failure.kind == FailureKind::Malformed), "{:?}", pass.failed);
+    assert_eq!(by_path(&store, "damaged").await, before);
+    // Nor is a map or an array with sealed values inside.
+    put(&store, "within/map", fields([("value", map([("inner", sealed.clone())]))])).await;
+    put(&store, "within/array", fields([("value", array([text("one"), sealed.clone()]))])).await;
+    let pass = run(&store, "within", &Seal::new(sealing("within", &["value"]), ring()).unwrap()).await;
+    assert_eq!((pass.written, pass.failed.len()), (0, 2));
+    assert!(pass.failed.iter().all(|failure| failure.kind == FailureKind::OtherShape), "{:?}", pass.failed);
     // The text form of its own envelope opens.
     change(&store, "things/one", "value", text_form(envelope)).await;
     let before = by_path(&store, "things").await;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use fireseal::operations::{
-    FailureKind, ReindexAs, ReindexFields, ResealAs, Seal, SealAs, Unseal, Verify, VerifyAs,
+    FailureKind, ReindexAs, ReindexFields, ResealAs, Seal, SealAs, Step, Unseal, Verify, VerifyAs,
 };
 use fireseal::store::{Time, ValueType};
 use fireseal::{DataKey, IndexKey, KeyRing, Repository, Sealable};
@@ -166,6 +166,18 @@ async fn a_key_that_others_may_have_has_to_be_asked_for(store: Db) {
         let pass = run(&store, "customers", &step).await;
         assert_eq!((pass.written, pass.failed[0].kind), (0, FailureKind::KeyCompromised));
     }
+    // Sealing the one field that is in the clear would write the others anew.
+    let seal = || {
+        let keys = Leaked { ring: only_new(), key: Arc::clone(&key), opening: true };
+        SealAs::new(&Repository::<Customer>::new(Arc::clone(&store), keys), FIELDS, tomorrow())
+    };
+    let sealed = read(&store, "customers/ada").await.unwrap().fields["first"].clone();
+    run(&store, "customers", &seal()).await.idle();
+    change(&store, "customers/ada", "first", text("Ada")).await;
+    let pass = run(&store, "customers", &seal()).await;
+    assert_eq!((pass.written, pass.failed[0].kind), (0, FailureKind::KeyCompromised));
+    assert_ne!(seal().fingerprint(), seal().from_compromised().fingerprint());
+    change(&store, "customers/ada", "first", sealed).await;
     let pass = run(&store, "customers", &reseal(true).from_compromised()).await.clean();
     assert_eq!((pass.counts.resealed, pass.counts.compromised), (5, 5));
     assert_eq!(customers(&store, only_new()).get("ada").await.unwrap().unwrap().first, "Ada");

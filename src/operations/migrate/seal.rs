@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Base;
-use super::site::{Site, Stands, stands};
+use super::site::{Site, Stands, envelope_within, stands};
 use crate::error::Error;
 use crate::keys::KeyProvider;
 use crate::operations::{CollectionConfig, FailureKind, FieldsError, Outcome, Step, StepFailure};
@@ -13,7 +13,7 @@ use crate::store::Document;
 /// `Repository::<T>` opens it, and every value comes back equal. Index entries are made in the same write.
 ///
 /// A value that is sealed already is opened, and left as it is. What looks sealed and does not open is a failure,
-/// neither skipped nor sealed again. Fields that are absent stay so; a null is sealed.
+/// neither skipped nor sealed again, and so is a map or an array with sealed values inside. Fields that are absent stay so; a null is sealed.
 ///
 /// **Sealing what is found vouches for it**: whoever wrote the database before may have written any of it, and it
 /// is sealed like everything else. So is what somebody puts there in the clear before a later pass.
@@ -55,6 +55,11 @@ fn seal(mut site: Site<'_>) -> Result<Outcome, StepFailure> {
             }
             Stands::Malformed => return Err(malformed(&site, &at)),
             Stands::Plain => {
+                if let Some(inside) = envelope_within(&value, &at) {
+                    let reason =
+                        format!("{inside} inside it is sealed: a field is sealed as a whole or in parts");
+                    return Err(site.failure(&at, FailureKind::OtherShape, reason));
+                }
                 site.seal(&at, field, &value)?;
                 site.counts.sealed += 1;
                 if field.index.is_some() {

@@ -182,6 +182,11 @@ impl<'a> Site<'a> {
         })
     }
 
+    /// Whether the document has a document seal, which only its Rust type verifies and makes.
+    pub(super) fn has_document_seal(&self) -> bool {
+        seal_map::document_seal_value(&self.document.fields).is_some()
+    }
+
     /// Refuses an entry whose value is reserved by a document of its own, which this step does not release.
     pub(super) fn refuse_reserved(&self, name: &str) -> Result<(), StepFailure> {
         let entry = seal_map::entries(&self.document.fields).and_then(|entries| entries.get(name));
@@ -362,7 +367,7 @@ impl<'a> Site<'a> {
         if self.written.is_empty() {
             return Ok(Outcome::Unchanged(self.counts));
         }
-        if seal_map::document_seal_value(&self.document.fields).is_some() {
+        if self.has_document_seal() {
             let reason = "it has a document seal, which would no longer hold, and only its Rust type makes \
                           anew: do this through the type";
             return Err(StepFailure::of(self.document.path, FailureKind::NeedsType, reason));
@@ -411,6 +416,13 @@ pub(super) fn envelopes(fields: &Fields) -> Vec<Envelope> {
         Some((path, bytes, key))
     }));
     found
+}
+
+/// Where the first envelope inside a value is that stands at a path.
+pub(super) fn envelope_within(value: &Value, at: &FieldPath) -> Option<FieldPath> {
+    let mut found = Vec::new();
+    look_into(value, &mut at.steps().to_vec(), &mut found);
+    found.into_iter().map(|(path, ..)| path).next()
 }
 
 fn look_into(value: &Value, path: &mut Vec<FieldStep>, found: &mut Vec<Envelope>) {

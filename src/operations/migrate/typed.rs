@@ -20,9 +20,13 @@ use crate::store::{Document, StoreError, Write};
 /// Plaintext is accepted in the named fields only, and only until a date, which stands in the code that makes the
 /// step. All values of a document that has any are sealed anew in one write. **Sealing what is found vouches for
 /// it**, as with [`Seal`](super::Seal).
+///
+/// A document that would be sealed anew and has a value under a compromised key is a failure unless
+/// [`from_compromised`](Self::from_compromised) was asked for.
 pub struct SealAs<T: Typed> {
     repository: Repository<T>,
     fields: Vec<String>,
+    compromised: bool,
 }
 
 impl<T: Typed + Send + Sync + 'static> SealAs<T> {
@@ -33,7 +37,15 @@ impl<T: Typed + Send + Sync + 'static> SealAs<T> {
         until: SystemTime,
     ) -> Self {
         let fields: Vec<String> = fields.into_iter().map(Into::into).collect();
-        Self { repository: repository.through(PlaintextWindow::new(fields.clone(), until)), fields }
+        let repository = repository.through(PlaintextWindow::new(fields.clone(), until));
+        Self { repository, fields, compromised: false }
+    }
+
+    /// Seals documents with values under compromised keys, too, which vouches for them: see
+    /// [`Reseal::from_compromised`](super::Reseal::from_compromised).
+    #[must_use]
+    pub fn from_compromised(self) -> Self {
+        Self { compromised: true, ..self }
     }
 }
 
@@ -44,14 +56,19 @@ impl<T: Typed + Send + Sync + 'static> Step for SealAs<T> {
     }
 
     fn fingerprint(&self) -> [u8; 32] {
-        fingerprint(&["seal as", &self.repository.described(), &format!("{:?}", self.fields)])
+        let options = if self.compromised { "from compromised keys too" } else { "" };
+        fingerprint(&["seal as", &self.repository.described(), &format!("{:?}", self.fields), options])
     }
 
     async fn plan(&self, documents: Vec<Document>) -> Result<Vec<Outcome>, Error> {
         let paths: Vec<_> = documents.iter().map(|document| document.path.clone()).collect();
         let renewed = self.repository.renew(documents, |standing, _| standing == Standing::Plain).await?;
         let outcomes = paths.into_iter().zip(renewed).map(|(path, renewal)| {
+            let document = path.clone();
             outcome(path, renewal, |renewal, counts| {
+                if !renewal.writes.is_empty() {
+                    vouched(document, renewal, self.compromised)?;
+                }
                 counts.sealed =
                     renewal.before.iter().filter(|standing| **standing == Standing::Plain).count() as u64;
                 counts.opened = renewal.before.len() as u64 - counts.sealed;
@@ -108,11 +125,7 @@ impl<T: Typed + Send + Sync + 'static> Step for ResealAs<T> {
         let outcomes = paths.into_iter().zip(renewed).map(|(path, renewal)| {
             let document = path.clone();
             outcome(path, renewal, |renewal, counts| {
-                if renewal.compromised > 0 && !self.compromised {
-                    let reason = "others may have the key of a value, and writing it anew would vouch for it: that \
-                                  has to be asked for";
-                    return Err(StepFailure::of(document, FailureKind::KeyCompromised, reason));
-                }
+                vouched(document, renewal, self.compromised)?;
                 let is_older = |standing: &&Standing| older(**standing, &renewal.ring);
                 counts.resealed = renewal.before.iter().filter(is_older).count() as u64;
                 counts.opened = renewal.before.len() as u64 - counts.resealed;
@@ -200,6 +213,16 @@ impl<T: Typed + Send + Sync + 'static> Step for ReindexAs<T> {
         }
         Ok(outcomes)
     }
+}
+
+/// Refuses a document with a value under a compromised key, unless it was asked for.
+fn vouched(document: DocumentPath, renewal: &Renewal, asked_for: bool) -> Result<(), StepFailure> {
+    if renewal.compromised > 0 && !asked_for {
+        let reason = "others may have the key of a value, and writing it anew would vouch for it: that has to be \
+                      asked for";
+        return Err(StepFailure::of(document, FailureKind::KeyCompromised, reason));
+    }
+    Ok(())
 }
 
 /// What came of planning one document.

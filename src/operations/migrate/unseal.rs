@@ -60,6 +60,10 @@ impl Step for Unseal {
 }
 
 fn unseal(mut site: Site<'_>, compromised: bool) -> Result<Outcome, StepFailure> {
+    if site.has_document_seal() {
+        let reason = "it has a document seal, which would go unverified: do this through the type";
+        return Err(StepFailure::of(site.path().clone(), FailureKind::NeedsType, reason));
+    }
     for (at, value, field) in site.places() {
         let (stored, key) = match stands(&value) {
             Stands::Sealed(stored, key) => (stored, key),

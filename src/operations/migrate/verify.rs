@@ -11,7 +11,8 @@ use crate::operations::{CollectionConfig, FailureKind, FieldsError, Outcome, Ste
 use crate::store::Document;
 
 /// Opens every value in the fields of a configuration, counts them by key, and makes a digest of them. It writes
-/// nothing. A document with plaintext in such a field, or with a value that does not open, fails.
+/// nothing. A document with plaintext in such a field, or with a value that does not open, fails;
+/// so does one with a document seal, which only [`VerifyAs`](super::VerifyAs) verifies.
 ///
 /// The [`Digest`](crate::operations::Digest) is that of the pass that sealed the values, if nobody wrote in between:
 /// it is of the Firestore values as that pass found them.
@@ -43,6 +44,10 @@ impl Step for Verify {
 }
 
 fn verify(mut site: Site<'_>) -> Result<Outcome, StepFailure> {
+    if site.has_document_seal() {
+        let reason = "its document seal is verified through the type only";
+        return Err(StepFailure::of(site.path().clone(), FailureKind::NeedsType, reason));
+    }
     for (at, value, field) in site.places() {
         match stands(&value) {
             Stands::Sealed(stored, _) => {
