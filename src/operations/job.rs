@@ -5,6 +5,7 @@ mod estimate;
 mod handle;
 mod lane;
 mod ledger;
+mod limits;
 mod pace;
 mod part;
 mod process;
@@ -17,6 +18,7 @@ pub use error::{CheckpointError, JobError};
 pub use estimate::{Estimate, Prices};
 pub use handle::JobHandle;
 pub use ledger::Checkpoints;
+pub use limits::Limits;
 pub use pace::Budget;
 pub use report::{End, Failure, Progress, Report, Tally};
 pub use status::{JobStatus, PartStatus};
@@ -33,10 +35,11 @@ use tokio::time::{Instant, interval};
 use tracing::{Instrument, info, info_span};
 
 use super::step::Step;
-use crate::bytes::{CollectionPath, DocumentPath, check_id};
+use crate::bytes::check_id;
 use crate::store::{From, Store};
 use ledger::{Header, Ledger, Place};
 use pace::Pace;
+use part::holds;
 use report::KEPT_FAILURES;
 use run::{Halt, Now, Run};
 
@@ -44,36 +47,6 @@ use run::{Halt, Now, Run};
 const TELL_EVERY: Duration = Duration::from_millis(200);
 /// How much progress is kept for one who does not look.
 const TOLD_AHEAD: usize = 16;
-
-/// How much is in hand at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Documents read at once, at most: 300.
-    pub page_documents: u32,
-    /// Bytes read at once, and the last document over it: 4 MiB.
-    pub page_bytes: usize,
-    /// Documents written in one commit, at most: 200. Firestore takes 500.
-    pub batch_documents: usize,
-    /// Bytes written in one commit, at most: 3.5 MiB. The emulator takes 4 MiB in a request, production
-    /// 10 MiB.
-    pub batch_bytes: usize,
-    /// How many parts one task works on at once: 4. For each, up to two pages and what is made of them are
-    /// in memory.
-    pub parts_at_once: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            page_documents: 300,
-            page_bytes: 4 << 20,
-            batch_documents: 200,
-            batch_bytes: 7 << 19,
-            parts_at_once: 4,
-        }
-    }
-}
 
 /// One step over all documents of a collection or a collection group.
 ///
@@ -508,18 +481,6 @@ impl Job {
             }
         })
         .boxed()
-    }
-}
-
-/// Whether the documents of this collection are among those of the target.
-fn holds(target: &From, collection: &CollectionPath) -> bool {
-    match target {
-        From::Collection(target) => target == collection,
-        From::Group { id, under } => {
-            let path = collection.to_string();
-            let within = |under: &DocumentPath| path.starts_with(&format!("{under}/"));
-            path.rsplit('/').next() == Some(id.as_str()) && under.as_ref().is_none_or(within)
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::report::{Failure, KEPT_FAILURES, Tally};
-use crate::bytes::DocumentPath;
+use crate::bytes::{CollectionPath, DocumentPath};
 use crate::store::{Cursor, Direction, FieldRef, From, Order, Query, Value, ValueType};
 
 /// What is kept of a part. Paths are those of documents, there or not.
@@ -67,4 +67,16 @@ pub(super) fn by_name(target: &From) -> Query {
 pub(super) fn cursor(path: &str, before: bool) -> Cursor {
     let name = Value { value_type: Some(ValueType::ReferenceValue(path.to_owned())) };
     Cursor { values: vec![name], before }
+}
+
+/// Whether the documents of this collection are among those of the target.
+pub(super) fn holds(target: &From, collection: &CollectionPath) -> bool {
+    match target {
+        From::Collection(target) => target == collection,
+        From::Group { id, under } => {
+            let path = collection.to_string();
+            let within = |under: &DocumentPath| path.starts_with(&format!("{under}/"));
+            path.rsplit('/').next() == Some(id.as_str()) && under.as_ref().is_none_or(within)
+        }
+    }
 }
