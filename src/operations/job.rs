@@ -353,7 +353,7 @@ impl Job {
                 Some(Ok(Ok(()))) => {}
                 Some(Ok(Err(other))) => {
                     run.over.send_replace(true);
-                    halt = Some(first_cause(halt, other));
+                    halt = Some(Halt::first_cause(halt, other));
                 }
                 Some(Err(error)) => match error.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),
@@ -481,15 +481,6 @@ impl Job {
             }
         })
         .boxed()
-    }
-}
-
-/// Of what ended two lanes, that which is to be told: an error first.
-fn first_cause(first: Option<Halt>, other: Halt) -> Halt {
-    match (first, other) {
-        (None, other) | (Some(Halt::End(End::Stopped) | Halt::Lost), other) => other,
-        (Some(Halt::End(_)), other @ (Halt::Error(_) | Halt::Checkpoint(_))) => other,
-        (Some(first), _) => first,
     }
 }
 

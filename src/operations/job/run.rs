@@ -34,6 +34,17 @@ pub(super) enum Halt {
     Error(Error),
 }
 
+impl Halt {
+    /// Of what ended two lanes, that which is to be told: an error first.
+    pub(super) fn first_cause(first: Option<Self>, other: Self) -> Self {
+        match (first, other) {
+            (None, other) | (Some(Self::End(End::Stopped) | Self::Lost), other) => other,
+            (Some(Self::End(_)), other @ (Self::Error(_) | Self::Checkpoint(_))) => other,
+            (Some(first), _) => first,
+        }
+    }
+}
+
 impl std::convert::From<StoreError> for Halt {
     fn from(error: StoreError) -> Self {
         Self::Error(error.into())

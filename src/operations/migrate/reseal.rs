@@ -15,6 +15,9 @@ use crate::store::Document;
 /// so. The plaintexts stay byte for byte what they were, padding included.
 ///
 /// A value under a compromised key is a failure unless [`from_compromised`](Self::from_compromised) was asked for.
+///
+/// A [`Job`](crate::operations::Job) that has finished stays finished under its name: after another rotation or another
+/// change of the type give it another name, or forget it first.
 pub struct Reseal {
     base: Base,
     compromised: bool,

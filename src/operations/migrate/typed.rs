@@ -84,6 +84,9 @@ impl<T: Typed + Send + Sync + 'static> Step for SealAs<T> {
 ///
 /// A document with a value under a compromised key is a failure unless
 /// [`from_compromised`](Self::from_compromised) was asked for; one with plaintext is.
+///
+/// A [`Job`](crate::operations::Job) that has finished stays finished under its name: after another rotation or another
+/// change of the type give it another name, or forget it first.
 pub struct ResealAs<T: Typed> {
     repository: Repository<T>,
     compromised: bool,
@@ -175,6 +178,9 @@ impl<T: Typed + Send + Sync + 'static> Step for VerifyAs<T> {
 
 /// Makes the index entries of the documents of a Rust type what they should be, and reserves their unique values: what
 /// [`Repository::reindex`] does, as a step.
+///
+/// A [`Job`](crate::operations::Job) that has finished stays finished under its name: after another rotation or another
+/// change of the type give it another name, or forget it first.
 pub struct ReindexAs<T: Typed>(Repository<T>);
 
 impl<T: Typed + Send + Sync + 'static> ReindexAs<T> {

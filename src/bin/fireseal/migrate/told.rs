@@ -46,6 +46,9 @@ pub fn report(report: &Report) -> String {
     for (key, count) in &report.total.counts.keys {
         text.push_str(&format!("key         {key}: {count}\n"));
     }
+    if report.total.counts.other_keys > 0 {
+        text.push_str(&format!("other keys  {}\n", report.total.counts.other_keys));
+    }
     for failure in &report.failures {
         let field = failure.field.as_ref().map_or_else(String::new, |field| format!(", field {field}"));
         let failed = visible(&format!("{}{field}: {}", failure.document, failure.reason));
