@@ -9,11 +9,9 @@ use serde_json::{Map, Value};
 /// What the text form of an envelope begins with.
 pub(crate) const PREFIX: &str = "fireseal:";
 
-/// Reads the text form of an envelope; `None` for any other text. Where it is damaged its bytes are those of the text
-/// itself, which are no envelope: it is malformed, and no plaintext.
+/// Reads the text form of an envelope; `None` for any other text.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    let encoded = text.strip_prefix(PREFIX)?;
-    Some(STANDARD.decode(encoded).unwrap_or_else(|_| text.as_bytes().to_vec()))
+    STANDARD.decode(text.strip_prefix(PREFIX)?).ok()
 }
 
 /// A companion as JSON: sealed values, and any other bytes, become `fireseal:` and base64 (RFC 4648).
