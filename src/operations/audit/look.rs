@@ -141,6 +141,7 @@ impl<'a> Form<'a> {
             Some(ValueType::BytesValue(bytes)) => envelope(Cow::Borrowed(bytes)),
             Some(ValueType::StringValue(text)) => match json::decode(text) {
                 Some(bytes) => envelope(Cow::Owned(bytes)),
+                None if text.starts_with(json::PREFIX) => Self::Malformed,
                 None => Self::Plain,
             },
             _ => Self::Plain,
