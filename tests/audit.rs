@@ -151,7 +151,7 @@ fn hints(report: &AuditReport) {
     // Neither form of the report has any of the values, wherever they stand.
     let page = report.to_html(&[]);
     let table = report.to_text(&TextOptions::default());
-    for secret in ["example.com", "4111", "078-05", "202 555"] {
+    for secret in ["example.com", "4111 1111", "4111-1111", "41111111", "078-05", "202 555"] {
         for form in [&report.to_json(), &page, &table] {
             assert!(!form.contains(secret), "{secret} is told");
         }
