@@ -22,6 +22,8 @@ use crate::store::Document;
 ///
 /// Unique values are reserved by documents of their own: delete the reservations of the collection, with its unique
 /// index, through the Rust type first.
+///
+/// A document with a document seal is a failure: no step unseals it, for only its Rust type verifies it.
 pub struct Unseal {
     base: Base,
     compromised: bool,
@@ -61,7 +63,7 @@ impl Step for Unseal {
 
 fn unseal(mut site: Site<'_>, compromised: bool) -> Result<Outcome, StepFailure> {
     if site.has_document_seal() {
-        let reason = "it has a document seal, which would go unverified: do this through the type";
+        let reason = "it has a document seal, which would go unverified, and no step unseals it: read it through the type";
         return Err(StepFailure::of(site.path().clone(), FailureKind::NeedsType, reason));
     }
     for (at, value, field) in site.places() {
