@@ -84,7 +84,7 @@ pub trait HasOrder: Indexes {}
 /// A sealed field of type `T` with indexes `I`, in documents of type `D`.
 pub struct SealedField<D, T, I> {
     at: At,
-    scalar: fn(&T) -> Result<Option<Scalar>, NotIndexable>,
+    scalar: fn(T) -> Result<Option<Scalar>, NotIndexable>,
     reveal: RevealOne<T>,
     kind: PhantomData<fn() -> (D, I)>,
 }
@@ -97,7 +97,7 @@ impl<D, T, I> SealedField<D, T, I> {
     /// A handle, for generated code.
     #[doc(hidden)]
     #[must_use]
-    pub fn new(at: At, scalar: fn(&T) -> Result<Option<Scalar>, NotIndexable>, reveal: RevealOne<T>) -> Self {
+    pub fn new(at: At, scalar: fn(T) -> Result<Option<Scalar>, NotIndexable>, reveal: RevealOne<T>) -> Self {
         Self { at, scalar, reveal, kind: PhantomData }
     }
 
@@ -239,16 +239,16 @@ impl<D, T, I> SealedField<D, T, I> {
         let (at, reveal, scalar) = (self.at.clone(), self.reveal, self.scalar);
         let open = move |fields: &Fields, walk: &mut Walk<Reveal<'_>>| {
             let value = open(&at, reveal, fields, walk)?;
-            scalar(&value).map_err(|_| Cause::OtherType)
+            scalar(value).map_err(|_| Cause::OtherType)
         };
         Part(PartAt::new(self.at.clone(), open))
     }
 
     fn value(&self, value: impl Operand<T>) -> Result<Scalar, QueryError> {
-        self.scalar_of(&value.into_operand())
+        self.scalar_of(value.into_operand())
     }
 
-    fn scalar_of(&self, value: &T) -> Result<Scalar, QueryError> {
+    fn scalar_of(&self, value: T) -> Result<Scalar, QueryError> {
         let scalar = (self.scalar)(value);
         let scalar = scalar.map_err(|source| QueryError::NotIndexable { field: named(&self.at), source })?;
         scalar.ok_or_else(|| QueryError::Absent { field: named(&self.at) })
@@ -260,8 +260,8 @@ impl<D, T, I> SealedField<D, T, I> {
         T: 'static,
     {
         let scalar = |bound: Bound<T>| match bound {
-            Bound::Included(value) => self.scalar_of(&value).map(Bound::Included),
-            Bound::Excluded(value) => self.scalar_of(&value).map(Bound::Excluded),
+            Bound::Included(value) => self.scalar_of(value).map(Bound::Included),
+            Bound::Excluded(value) => self.scalar_of(value).map(Bound::Excluded),
             Bound::Unbounded => Ok(Bound::Unbounded),
         };
         let probe = scalar(from).and_then(|from| Ok(vec![Probe::Range { from, to: scalar(to)? }]));
@@ -308,7 +308,7 @@ pub struct Compound<D, P> {
     at: At,
     info: &'static CompoundInfo,
     parts: Arc<[PartAt]>,
-    scalars: fn(&P) -> Result<Vec<Option<Scalar>>, NotIndexable>,
+    scalars: fn(P) -> Result<Vec<Option<Scalar>>, NotIndexable>,
     document: PhantomData<fn() -> D>,
 }
 
@@ -320,7 +320,7 @@ impl<D, P> Compound<D, P> {
         at: &At,
         info: &'static CompoundInfo,
         parts: impl IntoIterator<Item = Part>,
-        scalars: fn(&P) -> Result<Vec<Option<Scalar>>, NotIndexable>,
+        scalars: fn(P) -> Result<Vec<Option<Scalar>>, NotIndexable>,
     ) -> Self {
         let parts = parts.into_iter().map(|part| part.0).collect();
         Self { at: at.key(info.name, &[]), info, parts, scalars, document: PhantomData }
@@ -337,7 +337,7 @@ impl<D, P> Compound<D, P> {
     }
 
     fn values(&self, values: impl Operands<P>) -> Result<Vec<Scalar>, QueryError> {
-        let scalars = (self.scalars)(&values.into_operands());
+        let scalars = (self.scalars)(values.into_operands());
         let scalars =
             scalars.map_err(|source| QueryError::NotIndexable { field: named(&self.at), source })?;
         let part = |(part, scalar): (&PartAt, Option<Scalar>)| {

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use fireseal::custody::{
     Authority, BackupKey, DeviceRequest, KeyVault, NewSlot, RecoveryCode, Share, SlotKind, combine_shares,
 };
-use fireseal::store::Store;
+use fireseal::store::{FieldMask, Fields, Store, Write};
 use fireseal::{
     AgeIdentity, Batch, Channel, DataKey, DocumentPath, IndexKey, KeyProvider, KeyRing, LocalRoot, Location,
     Message, MessageKey, MessageRing, ReplayWindow, Repository, Scope, Sealable, SealedRepository,
@@ -349,6 +349,14 @@ async fn failures(store: &(impl Store + Clone + 'static), given: &Given, keys: &
     let elsewhere = Repository::<Customer>::new(store.clone(), keys.clone()).with_realm("other").unwrap();
     told.failure(elsewhere.get("ada").await);
     told.debug(&sealed);
+    // One field of another document: the others open.
+    let [ada, bea] = ["customers/ada", "customers/bea"].map(|path| DocumentPath::parse(path).unwrap());
+    let found = store.read(std::slice::from_ref(&bea), None).await.unwrap().remove(0).unwrap();
+    let moved = Fields::from([("ssn".to_owned(), found.fields["ssn"].clone())]);
+    let mask = FieldMask::new(vec![vec!["ssn".to_owned()]]);
+    store.commit(vec![Write::merge(ada, moved, mask)]).await.unwrap();
+    told.failure(customers.get("ada").await);
+    assert!(customers.get_partial("ada").await.unwrap().unwrap().ssn.is_err());
 }
 
 /// Keys of every kind, and what was sealed and opened with them, held until they are dropped.

@@ -169,8 +169,12 @@ fn made(context: &Context<'_>, variant: &Variant<'_>, at: &Ident) -> TokenStream
         let parts = index::parts(variant, compound);
         let handles = parts.iter().map(|part| {
             let binding = &part.binding;
-            let scalar = scalar(context, variant, part);
-            if part.is_clear() { quote!(#binding.part(#scalar)) } else { quote!(#binding.part()) }
+            if part.is_clear() {
+                let scalar = scalar(context, variant, part);
+                quote!(#binding.part(#scalar))
+            } else {
+                quote!(#binding.part())
+            }
         });
         let scalars = scalars(context, variant, &parts);
         quote!(#name: #krate::query::Compound::new(#at, &#info, [#(#handles),*], #scalars))
@@ -204,7 +208,7 @@ fn handle(context: &Context<'_>, variant: &Variant<'_>, field: &Field<'_>, at: &
         }
         Kind::Nested(_) => quote!(#krate::query::Nested::new(#place)),
         Kind::Sensitive(_) => {
-            let (scalar, binding) = (scalar(context, variant, field), &field.binding);
+            let (scalar, binding) = (wiped_scalar(context, variant, field), &field.binding);
             let reveal = walk::reveal_sensitive(context, variant, field);
             quote! {
                 #krate::query::SealedField::new(
@@ -244,7 +248,24 @@ fn decode(context: &Context<'_>, variant: &Variant<'_>, field: &Field<'_>) -> To
     }
 }
 
-/// A closure that gives a field's value as it is indexed.
+/// A closure that gives a sensitive field's value as it is indexed, and wipes it where the type is wiped.
+fn wiped_scalar(context: &Context<'_>, variant: &Variant<'_>, field: &Field<'_>) -> TokenStream {
+    let (private, ty, plain) = (&context.private, &field.ty, local("__plain"));
+    let scalar = scalar(context, variant, field);
+    if context.input.attrs.zeroize.is_none() {
+        return quote!(|#plain: #ty| (#scalar)(&#plain));
+    }
+    let wipe = quote_spanned!(ty.span()=> <#ty as #private::Zeroize>::zeroize);
+    quote! {
+        |mut #plain: #ty| {
+            let __scalar = (#scalar)(&#plain);
+            #wipe(&mut #plain);
+            __scalar
+        }
+    }
+}
+
+/// A closure that gives a clear field's value as it is indexed.
 fn scalar(context: &Context<'_>, variant: &Variant<'_>, field: &Field<'_>) -> TokenStream {
     let (private, ty, plain) = (&context.private, &field.ty, local("__plain"));
     let indexed = index::indexed(context, variant, field, quote!(#plain));
@@ -261,9 +282,22 @@ fn scalars(context: &Context<'_>, variant: &Variant<'_>, parts: &[&Field<'_>]) -
         let indexed = index::indexed(context, variant, part, quote!(&#values.#position));
         quote!(#private::scalar(#indexed)?)
     });
+    let scalars =
+        quote!(::core::result::Result::Ok(<[_]>::into_vec(::std::boxed::Box::new([#(#scalars),*]))));
+    if context.input.attrs.zeroize.is_none() {
+        return quote!(|#values: (#(#types,)*)| #scalars);
+    }
+    let wiped =
+        parts.iter().enumerate().filter(|(_, part)| part.sensitive().is_some()).map(|(position, part)| {
+            let (position, ty) = (syn::Index::from(position), &part.ty);
+            let wipe = quote_spanned!(ty.span()=> <#ty as #private::Zeroize>::zeroize);
+            quote!(#wipe(&mut #values.#position);)
+        });
     quote! {
-        |#values: &(#(#types,)*)| {
-            ::core::result::Result::Ok(<[_]>::into_vec(::std::boxed::Box::new([#(#scalars),*])))
+        |mut #values: (#(#types,)*)| {
+            let __scalars = (|| #scalars)();
+            #(#wiped)*
+            __scalars
         }
     }
 }

@@ -74,6 +74,14 @@ fn zeroize(context: &Context<'_>) -> TokenStream {
         });
         quote!(#pattern => { #(#fields)* })
     });
+    let (partial, companion) =
+        (context.partial_type(), context.bounds.companion.where_clause(&input.generics));
+    let partial_arms = input.variants.iter().map(|variant| {
+        let pattern = variant.bound_where(&context.partial, |field| field.sensitive().is_some());
+        let fields = variant.fields.iter().filter(|field| field.sensitive().is_some());
+        let fields = fields.map(|field| wipe_opened(context, field, &quote!(::core::result::Result::Ok)));
+        quote!(#pattern => { #(#fields)* })
+    });
     quote! {
         #[automatically_derived]
         impl #parameters ::core::ops::Drop for #plain #clause {
@@ -84,7 +92,21 @@ fn zeroize(context: &Context<'_>) -> TokenStream {
 
         #[automatically_derived]
         impl #parameters #private::ZeroizeOnDrop for #plain #clause {}
+
+        #[automatically_derived]
+        impl #parameters ::core::ops::Drop for #partial #companion {
+            fn drop(&mut self) {
+                match self { #(#partial_arms)* }
+            }
+        }
     }
+}
+
+/// Wipes a field's value if it did open: `opened` is the pattern around it, its binding a reference.
+pub fn wipe_opened(context: &Context<'_>, field: &Field<'_>, opened: &TokenStream) -> TokenStream {
+    let (private, ty, binding) = (&context.private, &field.ty, &field.binding);
+    let wipe = quote_spanned!(ty.span()=> <#ty as #private::Zeroize>::zeroize);
+    quote!(if let #opened(#binding) = #binding { #wipe(#binding); })
 }
 
 /// Fails to compile where a clear field holds a sealable type, whose sensitive fields it would store

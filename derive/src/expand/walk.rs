@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{Context, absent, adapter, index, local};
+use super::{Context, absent, adapter, index, local, plain};
 use crate::ast::{Field, Kind, Variant};
 
 pub fn implementation(context: &Context<'_>) -> TokenStream {
@@ -41,7 +41,8 @@ pub fn implementation(context: &Context<'_>) -> TokenStream {
             if field.is_sealed() { quote!(#binding?) } else { quote!(#binding) }
         });
         let result = quote!(::core::option::Option::Some(#path { #(#members: #values),* }));
-        (variant.bound(sealed_ident), quote!(#(#fields)* #result))
+        let wiped = wiped_unless_all(context, variant);
+        (variant.bound(sealed_ident), quote!(#(#fields)* #wiped #result))
     });
     let reveal_partial = read_arms(context, &partial, &|variant| {
         let fields = variant.fields.iter().filter_map(|field| reveal_partial(context, variant, field));
@@ -233,6 +234,23 @@ fn reveal(context: &Context<'_>, variant: &Variant<'_>, field: &Field<'_>) -> Op
     };
     let value = context.read_step(field, value);
     Some(quote!(let #binding = #value;))
+}
+
+/// Where one field does not open, the others are dropped before they are in the type that wipes them.
+fn wiped_unless_all(context: &Context<'_>, variant: &Variant<'_>) -> Option<TokenStream> {
+    context.input.attrs.zeroize.as_ref()?;
+    let sensitive = || variant.fields.iter().filter(|field| field.sensitive().is_some());
+    let opened = sensitive().map(|field| &field.binding);
+    let sealed = variant.fields.iter().filter(|field| field.is_sealed()).map(|field| &field.binding);
+    let wiped =
+        sensitive().map(|field| plain::wipe_opened(context, field, &quote!(::core::option::Option::Some)));
+    Some(quote! {
+        if #(#sealed.is_none())||* {
+            #(let #opened = &mut { #opened };)*
+            #(#wiped)*
+            return ::core::option::Option::None;
+        }
+    })
 }
 
 fn reveal_partial(context: &Context<'_>, variant: &Variant<'_>, field: &Field<'_>) -> Option<TokenStream> {
