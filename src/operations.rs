@@ -21,6 +21,6 @@ pub use job::{
 };
 pub use migrate::{
     Import, LegacyAssociatedData, LegacyContent, LegacyEncoding, LegacyKey, LegacyLayout, ReindexAs,
-    ReindexFields, Reseal, ResealAs, Seal, SealAs, Unseal, Verify, VerifyAs,
+    ReindexFields, Reseal, ResealAs, Seal, SealAs, Unseal, UnsealAs, Verify, VerifyAs,
 };
 pub use step::{Counts, Digest, FailureKind, Outcome, Planned, Step, StepFailure};

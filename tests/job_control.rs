@@ -206,6 +206,26 @@ async fn commits_that_cannot_be_made_end_the_job_at_a_checkpoint_and_no_document
 }
 
 #[tokio::test]
+async fn a_job_that_cannot_be_counted_yet_starts_later() {
+    let store = filled(20).await;
+    let (around, step) = (Around::new(&store), Stamp::new(1));
+    *around.state.fails.lock().unwrap() = Some(("count", away));
+    let error = job(&around, &step).patience(Duration::from_millis(300)).run(|_| ()).await.unwrap_err();
+    assert!(matches!(&error, JobError::Start(StoreError::Unavailable { .. })), "{error}");
+    // It comes back while the next waits.
+    let back = around.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        *back.state.fails.lock().unwrap() = None;
+    });
+    assert_eq!(job(&around, &step).run(|_| ()).await.unwrap().total.written, 20);
+    // What fails for good is not waited for.
+    *around.state.fails.lock().unwrap() = Some(("count", || StoreError::Unsupported { what: "counts" }));
+    let error = tokio::time::timeout(Duration::from_secs(5), job(&around, &step).run(|_| ())).await;
+    assert!(matches!(error, Ok(Err(JobError::Start(StoreError::Unsupported { .. })))));
+}
+
+#[tokio::test]
 async fn parts_that_cannot_be_taken_are_not_waited_for_without_end() {
     let store = filled(20).await;
     let (around, step, records) = (Around::new(&store), Stamp::new(1), Around::new(&store));

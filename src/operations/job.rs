@@ -384,10 +384,12 @@ impl Job {
         if let Some(header) = ledger.header().await? {
             return Ok(header);
         }
-        header.documents = split::count(&*self.store, &self.target).await.map_err(JobError::Start)?;
-        let wanted = self.part_count(header.documents);
-        let parts = split::split(&*self.store, &self.target, header.documents, wanted);
-        let parts = parts.await.map_err(JobError::Start)?;
+        let (store, target) = (&*self.store, &self.target);
+        let count = || split::count(store, target);
+        let documents = split::patiently(self.patience, &self.handle, count).await?;
+        let split = || split::split(store, target, documents, self.part_count(documents));
+        let parts = split::patiently(self.patience, &self.handle, split).await?;
+        header.documents = documents;
         header.parts = u32::try_from(parts.len()).unwrap_or(u32::MAX);
         ledger.begin(header.clone(), parts).await?;
         // Another task may have been faster.

@@ -10,6 +10,7 @@ mod seal;
 mod site;
 mod typed;
 mod unseal;
+mod unseal_as;
 mod verify;
 mod was;
 
@@ -24,6 +25,7 @@ pub use reseal::Reseal;
 pub use seal::Seal;
 pub use typed::{ReindexAs, ResealAs, SealAs, VerifyAs};
 pub use unseal::Unseal;
+pub use unseal_as::UnsealAs;
 pub use verify::Verify;
 
 use super::{CollectionConfig, FailureKind, FieldsError, Outcome, StepFailure};

@@ -11,13 +11,13 @@ use super::opener::{Found, keys_of};
 use super::reindex::IndexState;
 use super::seal_map::{self, SEAL, WAS};
 use super::stored::Stored;
-use super::unique::{held, reconcile};
+use super::unique::{Claims, held, reconcile};
 use super::write::{is_known, tokens};
 use crate::bytes::envelope::Header;
 use crate::bytes::plaintext::Plaintext;
-use crate::bytes::{FieldPath, FieldStep, KeyId, Location, Scope};
+use crate::bytes::{CollectionPath, FieldPath, FieldStep, KeyId, Location, Scope};
 use crate::error::Error;
-use crate::keys::{KeyLookup, KeyRing};
+use crate::keys::{KeyLookup, KeyProvider, KeyRing};
 use crate::seal::{Document, OpenError, PlaintextWindow, Slot, Walk, for_each_slot, seal_values};
 use crate::store::{Document as RawDocument, FieldMask, Fields, Value, Write, check_document, same};
 
@@ -55,7 +55,32 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
     pub(crate) fn described(&self) -> String {
         let collection = &self.collection;
         let (path, scope, realm) = (collection.path(), collection.scope(), collection.realm());
-        format!("{} {path} {scope} {realm:?} {:?}", std::any::type_name::<T>(), T::FIELDS)
+        let (name, schema) = (std::any::type_name::<T>(), &collection.indexes().schema);
+        let (fields, compounds) = (schema.fields(), schema.compounds());
+        format!("{name} {path} {scope} {realm:?} {:?} {fields:?} {compounds:?}", T::FIELDS)
+    }
+
+    /// The collection.
+    pub(crate) fn collection_path(&self) -> &CollectionPath {
+        self.collection.path()
+    }
+
+    /// The keys that it opens and seals with.
+    pub(crate) fn keys(&self) -> &Arc<dyn KeyProvider> {
+        &self.keys
+    }
+
+    /// The writes that delete what a document has reserved.
+    ///
+    /// # Errors
+    /// The reservations cannot be read.
+    pub(crate) async fn releases(
+        &self,
+        document: &RawDocument,
+        owner: &Location,
+    ) -> Result<Vec<Write>, Error> {
+        let before = held(document, self.collection.indexes(), |_| true);
+        reconcile(self.collection.store(), owner, None, &before, &Claims::new()).await
     }
 
     /// Opens documents, and plans to seal anew those of which a place needs it. The keys of all are asked for

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::bytes::{FieldPath, FieldStep, Location};
 use crate::error::Error;
 use crate::keys::KeyRing;
-use crate::query::{Queryable, Stored, schema};
+use crate::query::{Queryable, Schema, Stored, schema};
 use crate::seal::IndexKind;
 use crate::seal::index::{Entry, Terms, Values, entry_name, tokens};
 use crate::store::value::{array_of, map_of};
@@ -35,6 +35,8 @@ const MAX_RESERVED: usize = 8;
 /// The indexes that a type has, by the names of their entries.
 #[derive(Debug, Default)]
 pub(super) struct Indexes {
+    /// What they were taken from.
+    pub(super) schema: Schema,
     entries: BTreeMap<String, Kind>,
     /// Entries of sealed fields without an index, which may have had one before, and of fields under their
     /// older names, with the paths of those.
@@ -74,7 +76,7 @@ impl Indexes {
             let kind = Kind { fields: compound.fields.clone(), compound: true, unique: false };
             indexes.entries.insert(entry_name(&compound.path), kind);
         }
-        indexes
+        Self { schema, ..indexes }
     }
 
     /// The entries that a write of all fields sets or removes.

@@ -261,6 +261,9 @@ impl Store for Around {
         over: &[Aggregation],
         within: Option<&Transaction>,
     ) -> Result<Vec<Value>, StoreError> {
+        if let Some(("count", error)) = *self.state.fails.lock().unwrap() {
+            return Err(error());
+        }
         self.inner.aggregate(query, over, within).await
     }
 

@@ -240,6 +240,7 @@ fn reveal(context: &Context<'_>, variant: &Variant<'_>, field: &Field<'_>) -> Op
 fn wiped_unless_all(context: &Context<'_>, variant: &Variant<'_>) -> Option<TokenStream> {
     context.input.attrs.zeroize.as_ref()?;
     let sensitive = || variant.fields.iter().filter(|field| field.sensitive().is_some());
+    sensitive().next()?;
     let opened = sensitive().map(|field| &field.binding);
     let sealed = variant.fields.iter().filter(|field| field.is_sealed()).map(|field| &field.binding);
     let wiped =

@@ -20,8 +20,8 @@ use crate::operations::step::Step;
 use crate::store::{From, Store, StoreError};
 
 /// The pause before the second try, doubled for each one after up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Why a lane does not go on.
 #[derive(Debug)]

@@ -1,8 +1,16 @@
 //! Splits the work into parts that hold about as many documents each.
 
-use futures::TryStreamExt;
+use std::future::Future;
+use std::time::Duration;
 
+use futures::TryStreamExt;
+use tokio::time::{Instant, sleep};
+use tracing::warn;
+
+use super::error::JobError;
+use super::handle::{JobHandle, Wish};
 use super::part::{Part, by_name, cursor};
+use super::run::{FIRST_PAUSE, LONGEST_PAUSE};
 use crate::bytes::DocumentPath;
 use crate::store::{Aggregation, FieldMask, From, Query, Store, StoreError, ValueType};
 
@@ -13,6 +21,35 @@ pub(super) const MAX_PARTS: u32 = 400;
 const PART_DOCUMENTS: u64 = 5_000;
 /// Parts for each task: one that is slow or dies leaves little to the others.
 const PARTS_PER_TASK: u32 = 4;
+
+/// Asks until the database answers, fails for good, has not answered for as long as the job's patience, or
+/// nobody waits any more.
+pub(super) async fn patiently<T, F>(
+    patience: Duration,
+    handle: &JobHandle,
+    ask: impl Fn() -> F,
+) -> Result<T, JobError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
+    loop {
+        let error = match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let passing = matches!(
+            error,
+            StoreError::Unavailable { .. } | StoreError::Deadline { .. } | StoreError::Aborted { .. }
+        );
+        if !passing || begun.elapsed() + pause > patience || handle.wish() == Wish::Stop {
+            return Err(JobError::Start(error));
+        }
+        warn!(%error, "the job cannot start yet");
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
 
 /// How many documents there are.
 pub(super) async fn count(store: &dyn Store, target: &From) -> Result<u64, StoreError> {

@@ -196,7 +196,7 @@ impl<'a> Site<'a> {
             return Ok(());
         }
         let reason = format!(
-            "the value of {name} is unique and reserved: remove the unique index through the Rust type first"
+            "the value of {name} is unique and reserved: only the Rust type releases it, with `ReindexAs` once the index is gone, or with `UnsealAs`"
         );
         Err(StepFailure::of(self.document.path.clone(), FailureKind::NeedsType, reason))
     }

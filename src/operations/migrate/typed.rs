@@ -263,7 +263,7 @@ fn written(writes: Vec<Write>, counts: Counts) -> Outcome {
 }
 
 /// What is wrong with a document, by the repository's word.
-fn failure(path: DocumentPath, error: Error) -> StepFailure {
+pub(super) fn failure(path: DocumentPath, error: Error) -> StepFailure {
     let kind = match &error {
         Error::Open(OpenError::Fields { failures, .. }) => {
             if let Some(first) = failures.first() {

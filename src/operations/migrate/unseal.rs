@@ -20,10 +20,8 @@ use crate::store::Document;
 /// arrays of bytes are not told apart from text, maps and bytes there, so name the field's `kind` in the
 /// configuration. What has no Firestore form, such as an integer above `i64::MAX`, is a failure.
 ///
-/// Unique values are reserved by documents of their own: delete the reservations of the collection, with its unique
-/// index, through the Rust type first.
-///
-/// A document with a document seal is a failure: no step unseals it, for only its Rust type verifies it.
+/// Unique values are reserved by documents of their own, and a document seal is verified by the Rust type only: such
+/// documents are failures. [`UnsealAs`](super::UnsealAs) takes them.
 pub struct Unseal {
     base: Base,
     compromised: bool,
@@ -63,7 +61,8 @@ impl Step for Unseal {
 
 fn unseal(mut site: Site<'_>, compromised: bool) -> Result<Outcome, StepFailure> {
     if site.has_document_seal() {
-        let reason = "it has a document seal, which would go unverified, and no step unseals it: read it through the type";
+        let reason =
+            "it has a document seal, which would go unverified: unseal it through the type, with `UnsealAs`";
         return Err(StepFailure::of(site.path().clone(), FailureKind::NeedsType, reason));
     }
     for (at, value, field) in site.places() {
