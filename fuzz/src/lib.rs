@@ -11,6 +11,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use fireseal::__private::decoders;
 use fireseal::custody::{RecoveryCode, Share};
+use fireseal::operations::{CollectionConfig, Collections, Outcome, ScopeRule, Seal, Step, Unseal};
 use fireseal::store::{Fields, MemoryStore, Store, Value, ValueType, Write};
 use fireseal::{
     AgeIdentity, Binding, Channel, Companion, DataKey, DocumentPath, Format, Frame, IndexKey, KeyId, KeyRing,
@@ -32,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     ("recovery_code", recovery_code),
     ("share", share),
     ("frame", frame),
+    ("config", config),
 ];
 
 fn run<T>(work: impl Future<Output = T>) -> T {
@@ -333,4 +335,84 @@ pub fn frame(bytes: &[u8]) -> bool {
     let opened = message.open(&CHANNEL, &RING);
     assert!(opened.as_ref().is_ok_and(|order| order.card == "4111 1111") || opened.is_err());
     opened.is_ok()
+}
+
+// A configuration file.
+
+/// The collections of a configuration: what is taken seals a document once, and gives it back as it was.
+pub fn config(bytes: &[u8]) -> bool {
+    let Ok(Ok(collections)) = std::str::from_utf8(bytes).map(toml::from_str::<Collections>) else {
+        return false;
+    };
+    for collection in collections.iter() {
+        for field in &collection.fields {
+            assert!(
+                field.pattern.to_string().parse().as_ref() == Ok(&field.pattern),
+                "two forms of one pattern"
+            );
+        }
+        // Of the one scope that has a ring.
+        let scope = ScopeRule::Fixed(Scope::default());
+        let config =
+            CollectionConfig { path: "customers".to_owned(), group: false, scope, ..collection.clone() };
+        seals_and_unseals(config);
+    }
+    true
+}
+
+/// Seals, finds nothing more to seal, and unseals a plain document.
+fn seals_and_unseals(config: CollectionConfig) {
+    static RING: LazyLock<KeyRing> = LazyLock::new(ring);
+    let (Ok(seal), Ok(unseal)) = (Seal::new(config.clone(), RING.clone()), Unseal::new(config, RING.clone()))
+    else {
+        return;
+    };
+    let (store, before) = (MemoryStore::new(), plain_fields());
+    run(store.commit(vec![Write::set(path(), before.clone())])).unwrap();
+    if step(&store, &seal) {
+        assert!(!step(&store, &seal), "sealed twice");
+        assert!(step(&store, &unseal), "what was sealed is not unsealed");
+    }
+    let after = store.documents().remove(0).fields;
+    assert!(same(&before, &after), "unsealed to something else\n{before:?}\nto\n{after:?}");
+}
+
+/// Does a step with the one document, and says whether it was written. What is refused is left.
+fn step(store: &MemoryStore, step: &dyn Step) -> bool {
+    let outcome = run(step.plan(store.documents())).unwrap().remove(0);
+    let Outcome::Write(planned) = outcome else { return false };
+    run(store.commit(vec![planned.write])).unwrap();
+    true
+}
+
+/// A value of each kind, in maps and arrays.
+fn plain_fields() -> Fields {
+    fn value(value: ValueType) -> Value {
+        Value { value_type: Some(value) }
+    }
+    let text = |text: &str| value(ValueType::StringValue(text.to_owned()));
+    let mut card = Value { value_type: Some(ValueType::MapValue(Default::default())) };
+    if let Some(ValueType::MapValue(map)) = &mut card.value_type {
+        map.fields = [("number".to_owned(), text("4111")), ("bank".to_owned(), text("bank"))].into();
+    }
+    let mut cards = Value { value_type: Some(ValueType::ArrayValue(Default::default())) };
+    if let Some(ValueType::ArrayValue(array)) = &mut cards.value_type {
+        array.values = vec![card.clone(), card.clone()];
+    }
+    Fields::from([
+        ("id".to_owned(), text("ada")),
+        ("tenant".to_owned(), text("acme")),
+        ("ssn".to_owned(), text("078-05-1120")),
+        ("born".to_owned(), value(ValueType::IntegerValue(1815))),
+        ("height".to_owned(), value(ValueType::DoubleValue(-0.0))),
+        ("alive".to_owned(), value(ValueType::BooleanValue(false))),
+        ("photo".to_owned(), value(ValueType::BytesValue(vec![1, 2, 3]))),
+        ("note".to_owned(), value(ValueType::NullValue(0))),
+        (
+            "friend".to_owned(),
+            value(ValueType::ReferenceValue("projects/p/databases/d/documents/a/b".to_owned())),
+        ),
+        ("card".to_owned(), card),
+        ("cards".to_owned(), cards),
+    ])
 }
