@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use fireseal::store::FirestoreStore;
+use fireseal::{Error, Repository, Sealable};
 use fireseal_emulator::Emulator;
 use futures::StreamExt as _;
 
@@ -158,6 +159,68 @@ async fn changed_bits_are_never_returned_as_a_sealed_value() {
         assert!(chaos.corrupted() > 30 && tally.writes > 40 && tally.reads > 20, "nothing was tried");
     }
     promise.finish();
+}
+
+/// A document with a seal over all of it: its clear fields, too, are those that were written, or it is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changed_bits_are_never_returned_in_a_sealed_document() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let project = emulator.project().unwrap();
+    let direct =
+        Repository::<Badge>::new(FirestoreStore::new(project.firestore().await.unwrap()), workload::ring());
+    for number in 0..BADGES {
+        direct.create(&Badge::numbered(number)).await.unwrap();
+    }
+    let promise = Promise::new("changed_on_the_way");
+    let rates = Rates { corrupt_data: 2_500, ..Rates::NONE };
+    let chaos = Chaos::new(emulator.host(), 13, rates).await;
+    let store = chaos.store(project.id()).await.with_deadline(Duration::from_secs(5));
+    let through = Repository::<Badge>::new(store, workload::ring());
+    let (mut whole, mut refused, mut failed) = (0, 0, 0);
+    for round in 0..12 {
+        for number in 0..BADGES {
+            match through.get(&Badge::numbered(number).id).await {
+                Ok(Some(badge)) => {
+                    whole += 1;
+                    promise.holds(badge == Badge::numbered(number), || format!("{round}: {badge:?}"));
+                }
+                // A changed name of a document, or what says that there is none, is whatever came.
+                Ok(None) => failed += 1,
+                Err(Error::Open(_)) => refused += 1,
+                Err(_) => failed += 1,
+            }
+        }
+    }
+    println!("{whole} read whole, {refused} refused as changed, {failed} failed; {}", chaos.told());
+    assert!(whole > 60 && refused > 5 && chaos.corrupted() > 30, "nothing was tried");
+    promise.finish();
+}
+
+const BADGES: usize = 20;
+
+#[derive(Sealable, PartialEq)]
+#[sealable(collection = "badges", authenticated, debug)]
+struct Badge {
+    #[sealable(id)]
+    id: String,
+    role: String,
+    level: i64,
+    rights: Vec<String>,
+    #[sensitive]
+    holder: String,
+}
+
+impl Badge {
+    fn numbered(number: usize) -> Self {
+        Self {
+            id: format!("badge-{number}"),
+            // Long, so that most of what travels is theirs.
+            role: format!("visitor {number} ").repeat(20),
+            level: i64::try_from(number).unwrap(),
+            rights: (0..20).map(|right| format!("right {right} of {number}")).collect(),
+            holder: format!("holder {number}"),
+        }
+    }
 }
 
 /// The emulator keeps everything in memory, so that what was acknowledged before it is killed is gone with it. What is

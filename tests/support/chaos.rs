@@ -44,6 +44,9 @@ pub struct Rates {
 }
 
 impl Rates {
+    /// Nothing goes wrong.
+    pub const NONE: Self =
+        Self { delay: 0, cut: 0, half_close: 0, swallow: 0, corrupt_data: 0, corrupt_any: 0 };
     /// Nothing changes on the way, as under TLS; all else goes wrong.
     pub const ROUGH: Self =
         Self { delay: 400, cut: 40, half_close: 20, swallow: 25, corrupt_data: 0, corrupt_any: 0 };
