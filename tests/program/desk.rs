@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -61,6 +62,36 @@ impl Desk {
         fs::write(self.path("fireseal.toml"), format!("{before}\n{text}")).unwrap();
     }
 
+    /// Makes a PKCS#11 token of SoftHSM2 with an AES key, and configures it as the root `token`.
+    pub fn with_token(&self) {
+        const PIN: &str = "648219";
+        let module = [
+            "/usr/lib/softhsm/libsofthsm2.so",
+            "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+            "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
+        ];
+        let module = module.into_iter().find(|path| Path::new(path).exists());
+        let module = module.expect("the Debian package `softhsm2` is installed");
+        let tokens = self.path("tokens");
+        fs::create_dir(&tokens).unwrap();
+        let settings = format!("directories.tokendir = {}\nobjectstore.backend = file\n", tokens.display());
+        fs::write(self.path("softhsm2.conf"), settings).unwrap();
+        fs::write(self.path("aes"), [7; 32]).unwrap();
+        let util = |arguments: &[&str]| {
+            let output = self.command("softhsm2-util").args(arguments).args(["--pin", PIN]).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        };
+        util(&["--init-token", "--free", "--label", "office", "--so-pin", "12345678"]);
+        util(&["--import", "aes", "--aes", "--token", "office", "--label", "root key", "--id", "01ab"]);
+        let pin = self.path("pin");
+        fs::write(&pin, PIN).unwrap();
+        fs::set_permissions(&pin, fs::Permissions::from_mode(0o600)).unwrap();
+        self.configure(&format!(
+            "[[vault.roots]]\nkind = \"pkcs11\"\nname = \"token\"\nmodule = \"{module}\"\ntoken = \"office\"\n\
+             label = \"root key\"\nid = \"01ab\"\npin_file = \"pin\"\n"
+        ));
+    }
+
     /// A program with the desk's surroundings and nothing else of the tests' own environment.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
@@ -68,7 +99,7 @@ impl Desk {
         let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
         command.env_clear().env("PATH", path).env("HOME", self.folder.path());
         command.env("FIRESTORE_EMULATOR_HOST", &self.host).env("GOOGLE_CLOUD_PROJECT", self.project.id());
-        command.current_dir(self.folder.path());
+        command.env("SOFTHSM2_CONF", self.path("softhsm2.conf")).current_dir(self.folder.path());
         command
     }
 

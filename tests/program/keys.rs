@@ -81,6 +81,26 @@ async fn another_root_takes_over_in_the_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_root_on_a_token_takes_over() {
+    let desk = Desk::with_customers().await;
+    desk.customers(3).await;
+    desk.with_token();
+    let told = desk.ok("keys rewrap --add token --remove 0 --yes --json").json();
+    assert_eq!(told["added"], json!([1]));
+    std::fs::remove_file(desk.path("root.key")).unwrap();
+    desk.ok("keys rotate");
+    desk.ok("migrate seal customers --yes");
+    desk.ok("audit");
+    let slots = desk.json("recovery list")["slots"].clone();
+    assert_eq!(slots[0]["root"], "pkcs11:token=office;object=root%20key;id=%01%AB");
+    // Without the token nothing opens, and the program says that it is the root's doing.
+    std::fs::remove_dir_all(desk.path("tokens")).unwrap();
+    std::fs::create_dir(desk.path("tokens")).unwrap();
+    let refused = desk.run("audit");
+    assert!(refused.code != 0 && refused.transcript().contains("token"), "{}", refused.transcript());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_not_retired_while_it_may_be_used() {
     let desk = Desk::with_customers().await;
     desk.ok("keys rotate");
