@@ -29,7 +29,7 @@ use crate::errors::Errors;
 /// | `sealed = Name` | the companion's name |
 /// | `derive(PartialEq, ..)` | what the companion derives besides `Serialize`, `Deserialize`, `Clone` and `Debug` |
 /// | `debug` | writes `Debug` for the plain type, with sensitive fields as `[sensitive]` |
-/// | `zeroize` | wipes the sensitive fields on drop |
+/// | `zeroize` | wipes the sensitive fields on drop, those of the partial type too, and what queries compare them with |
 /// | `compound(name = "full_name", fields(first, last))` | an equality index over 2 to 8 fields together, of which at least one is sealed; with `normalize(..)` and `bits = N` if wished; may be repeated |
 /// | `crate = path` | where `fireseal` is, if it is not `::fireseal` |
 ///
