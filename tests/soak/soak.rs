@@ -57,7 +57,8 @@ async fn main() {
 
     let start = Instant::now();
     let filled = (0..tasks).map(|number| {
-        let mut task = Task::new(number, documents / tasks, SEED, through.clone(), Arc::clone(&tally));
+        let mut task =
+            Task::new(number, documents / tasks, SEED, through.clone(), Arc::clone(&tally)).apart();
         let direct = direct.clone();
         tokio::spawn(async move {
             task.fill(&direct).await;
@@ -88,19 +89,22 @@ async fn main() {
 
     table(&samples);
     println!("{}", chaos.told());
-    let listed: Vec<_> = direct.entries.list().page_size(300).stream().try_collect().await.unwrap();
-    let all: BTreeMap<String, Entry> =
-        listed.into_iter().map(|entry| (entry.id().to_owned(), entry.into_inner())).collect();
-    tasks.iter().for_each(|task| task.compare(&all));
-    verify_shared(&direct, &tally).await;
+    let (mut compared, mut places) = (0, Vec::new());
+    for task in &tasks {
+        let listed = task.place().of(&direct).list().page_size(300).stream();
+        let listed: Vec<_> = listed.try_collect().await.unwrap();
+        let all: BTreeMap<String, Entry> =
+            listed.into_iter().map(|entry| (entry.id().to_owned(), entry.into_inner())).collect();
+        task.compare(&all);
+        compared += all.len();
+        places.push(task.place().clone());
+    }
+    verify_shared(&direct, &places, &tally).await;
     draw(&samples);
     let mut tally = tally.lock().unwrap();
     println!(
         "{} writes acknowledged, {} reads, {} of unknown outcome; {} documents compared at the end",
-        tally.writes,
-        tally.reads,
-        tally.unknown,
-        all.len()
+        tally.writes, tally.reads, tally.unknown, compared
     );
     println!("failure to next success: {}", workload::quantiles(&mut tally.recoveries));
     println!("wrong data, lost or doubled writes: {}", tally.wrong.len());

@@ -153,6 +153,22 @@ type States = BTreeSet<Option<i64>>;
 /// How many entries one group has, and so one query finds.
 const GROUP: usize = 20;
 
+/// A collection of entries.
+#[derive(Clone, Default)]
+pub struct Place(Option<String>);
+
+impl Place {
+    /// The repository of the entries there.
+    pub fn of(&self, repositories: &Repositories) -> Repository<Entry> {
+        let entries = repositories.entries.clone();
+        self.0.iter().fold(entries, |entries, parent| entries.under(parent).unwrap())
+    }
+
+    fn path(&self, id: &str) -> String {
+        self.0.as_ref().map_or_else(|| format!("entries/{id}"), |parent| format!("{parent}/entries/{id}"))
+    }
+}
+
 /// An entry of a task's own. Where `states` is `None`, nothing is known of it.
 pub struct Own {
     pub id: String,
@@ -166,6 +182,8 @@ pub struct Task {
     pub through: Repositories,
     pub tally: Arc<Mutex<Tally>>,
     pub own: Vec<Own>,
+    /// Where its entries are: in one collection with all others, unless it stands [`apart`](Self::apart).
+    place: Place,
     /// Whether nothing changes on the way, so that clear fields are what was written too.
     pub intact: bool,
     random: Random,
@@ -187,7 +205,27 @@ impl Task {
             states: Some(BTreeSet::from([None])),
         });
         let random = Random(seed.wrapping_mul(1_000).wrapping_add(u64::try_from(number).unwrap()));
-        Self { number, through, tally, own: own.collect(), intact: true, random, failing: None }
+        Self {
+            number,
+            through,
+            tally,
+            own: own.collect(),
+            place: Place::default(),
+            intact: true,
+            random,
+            failing: None,
+        }
+    }
+
+    /// With its entries in a collection of its own: the emulator reads a whole collection for each query.
+    pub fn apart(mut self) -> Self {
+        self.place = Place(Some(format!("tasks/t{}", self.number)));
+        self
+    }
+
+    /// Where its entries are.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     fn wrong(&self, what: String) {
@@ -275,7 +313,7 @@ impl Task {
     /// One call of some kind.
     pub async fn step(&mut self) {
         let (at, start) = (self.random.below(self.own.len()), Instant::now());
-        let Repositories { entries, counters, .. } = self.through.clone();
+        let (entries, counters) = (self.place.of(&self.through), self.through.counters.clone());
         let id = self.own[at].id.clone();
         match self.random.below(16) {
             0..=3 => {
@@ -339,7 +377,8 @@ impl Task {
     /// Sets three entries and counts once, in one batch.
     async fn batch(&mut self, start: Instant) {
         let batch = Batch::new(&self.through.store);
-        let (entries, counters) = (batch.on(&self.through.entries), batch.on(&self.through.counters));
+        let place = self.place.of(&self.through);
+        let (entries, counters) = (batch.on(&place), batch.on(&self.through.counters));
         let first = self.random.below(self.own.len());
         let chosen: BTreeSet<usize> = (0..3).map(|offset| (first + offset) % self.own.len()).collect();
         let mut queued = Vec::new();
@@ -365,7 +404,7 @@ impl Task {
             failures.values().map(|error| u64::from(is_unknown(error))).sum::<u64>();
         let mut of = |path: String| failures.remove(&path).map_or(Ok(()), Err);
         for (at, next) in queued {
-            let answer = of(format!("entries/{}", next.id));
+            let answer = of(self.place.path(&next.id));
             self.wrote(at, Some(next.turn), &answer);
         }
         let answer = counts.map(drop).and_then(|()| of(format!("counters/c{counter}")));
@@ -394,7 +433,8 @@ impl Task {
     /// Creates all entries, many in one commit.
     pub async fn fill(&mut self, direct: &Repositories) {
         let batch = Batch::new(&direct.store);
-        let entries = batch.on(&direct.entries);
+        let place = self.place.of(direct);
+        let entries = batch.on(&place);
         for at in 0..self.own.len() {
             let next = self.next_turn(at);
             entries.create(&next).await.unwrap();
@@ -413,7 +453,7 @@ impl Task {
     pub async fn verify(&mut self, direct: &Repositories) {
         let ids: Vec<String> = self.own.iter().map(|own| own.id.clone()).collect();
         for (own, id) in self.own.iter().zip(ids) {
-            match direct.entries.get(&id).await {
+            match self.place.of(direct).get(&id).await {
                 Ok(read) => self.check(own, read.as_ref()),
                 Err(error) if is_tampering(&error) && !self.intact => {
                     self.tally.lock().unwrap().refused += 1;
@@ -425,8 +465,8 @@ impl Task {
 }
 
 /// What the tasks share, at the end: no increment lost or doubled, no transfer half done, a reservation for each
-/// entry and no other.
-pub async fn verify_shared(direct: &Repositories, tally: &Mutex<Tally>) {
+/// entry in these places and no other.
+pub async fn verify_shared(direct: &Repositories, places: &[Place], tally: &Mutex<Tally>) {
     let mut wrong = Vec::new();
     let (acknowledged, possible) = {
         let tally = tally.lock().unwrap();
@@ -446,8 +486,11 @@ pub async fn verify_shared(direct: &Repositories, tally: &Mutex<Tally>) {
     if sum != BALANCE * i64::try_from(ACCOUNTS).unwrap() {
         wrong.push(format!("the accounts hold {sum}"));
     }
-    let entries: Vec<_> = direct.entries.list().stream().try_collect().await.unwrap();
-    let entries: BTreeSet<String> = entries.iter().map(|entry| format!("entries/{}", entry.id())).collect();
+    let mut entries = BTreeSet::new();
+    for place in places {
+        let found: Vec<_> = place.of(direct).list().page_size(300).stream().try_collect().await.unwrap();
+        entries.extend(found.iter().map(|entry| place.path(entry.id())));
+    }
     let owners = owners(&direct.store).await;
     if owners.len() != entries.len() || owners.iter().collect::<BTreeSet<_>>() != entries.iter().collect() {
         wrong.push(format!("{} entries have {} reservations", entries.len(), owners.len()));
