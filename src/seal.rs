@@ -11,6 +11,8 @@ mod reveal;
 mod sealable;
 mod sealed;
 mod session;
+#[cfg(test)]
+mod tests;
 mod untyped;
 #[cfg(test)]
 mod vectors;

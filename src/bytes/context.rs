@@ -346,4 +346,32 @@ mod tests {
         assert_eq!(path.encoded, before.encoded);
         assert_eq!(path.steps, before.steps);
     }
+
+    /// `a.b[7].c`, whose first name has a dot.
+    fn nested() -> FieldPath {
+        let key = |name: &str| FieldStep::Key(name.to_owned());
+        FieldPath::new(vec![key("a.b"), FieldStep::Index(7), key("c")])
+    }
+
+    #[test]
+    fn a_path_is_walked_and_read_back() {
+        let mut path = StepPath::from(&nested());
+        assert_eq!((path.decode(), path.len()), (nested(), 3));
+        assert_eq!(path.names(), ["a.b", "c"]);
+        assert_eq!(path.root().as_deref(), Some("a.b"));
+        path.clear();
+        assert_eq!((path.decode(), path.len(), path.root()), (FieldPath::default(), 0, None));
+        path.push_index(0);
+        assert_eq!((path.len(), path.root()), (1, None), "an index is no field of the document");
+    }
+
+    #[test]
+    fn one_step_is_renamed_and_no_other() {
+        let path = StepPath::from(&nested());
+        let renamed = |step| path.with_key(step, "x").decode().to_string();
+        assert_eq!(renamed(0), "x[7].c");
+        assert_eq!(renamed(1), "`a.b`[7].c", "an index has no name");
+        assert_eq!(renamed(2), "`a.b`[7].x");
+        assert_eq!(path.with_key(2, "x").len(), 3);
+    }
 }

@@ -112,3 +112,34 @@ impl Header {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+    use super::*;
+
+    #[test]
+    fn ids_that_differ_hash_differently() {
+        let hash =
+            |byte| BuildHasherDefault::<DefaultHasher>::default().hash_one(KeyId::from_bytes([byte; 32]));
+        assert_eq!(hash(1), hash(1));
+        assert_ne!(hash(1), hash(2));
+    }
+
+    #[test]
+    fn a_header_reads_back_and_its_draw_is_the_start_of_the_nonce() {
+        let nonce = std::array::from_fn(|position| u8::try_from(position).expect("24 bytes"));
+        let header = Header { key_id: KeyId::from_bytes([7; 32]), nonce };
+        assert_eq!(header.draw(), nonce[..16]);
+        let mut stored = [0; HEADER_BYTES + TAG_BYTES + 1];
+        header.encode(stored.first_chunk_mut().expect("longer than a header"));
+        let read = Header::decode(&stored).expect("a header and one byte of plaintext");
+        assert_eq!((read.key_id, read.nonce), (header.key_id, nonce));
+        assert!(
+            Header::decode(&stored[1..]).is_none() && Header::decode(&stored[..stored.len() - 1]).is_none()
+        );
+        stored[0] = 2;
+        assert!(Header::decode(&stored).is_none(), "another version");
+    }
+}

@@ -354,3 +354,90 @@ impl fmt::Display for FieldPath {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(path: &str) -> DocumentPath {
+        DocumentPath::parse(path).expect("valid")
+    }
+
+    #[test]
+    fn only_ids_that_firestore_takes_are_taken() {
+        for id in ["a", "...", "a.b", "__", "____", "__a", "a__", "_a_", "é", &"a".repeat(MAX_ID_BYTES)] {
+            assert_eq!(check_id(id), Ok(()), "{id}");
+        }
+        for id in [".", "..", "_____", "__a__", "a/b", "/", "a\0"] {
+            assert_eq!(check_id(id), Err(LocationError::ReservedId { id: id.to_owned() }));
+        }
+        assert_eq!(check_id(""), Err(LocationError::EmptyId));
+        for len in [MAX_ID_BYTES + 1, MAX_ID_BYTES + 2] {
+            assert_eq!(check_id(&"a".repeat(len)), Err(LocationError::IdTooLong { len }));
+        }
+    }
+
+    #[test]
+    fn collections_and_documents_take_turns_along_a_path() {
+        let inner = CollectionPath::parse("tenants/acme/customers").expect("valid");
+        assert_eq!(inner.id(), "customers");
+        assert_eq!(inner.parent(), Some(document("tenants/acme")));
+        assert_eq!(inner.document("ada"), Ok(document("tenants/acme/customers/ada")));
+        let outer = CollectionPath::parse("tenants").expect("valid");
+        assert_eq!((outer.id(), outer.parent()), ("tenants", None));
+        let ada = document("tenants/acme/customers/ada");
+        assert_eq!((ada.id(), ada.parent()), ("ada", inner));
+        assert_eq!(ada.segments().collect::<Vec<_>>(), ["tenants", "acme", "customers", "ada"]);
+        assert_eq!(document("tenants/acme").collection("customers"), Ok(ada.parent()));
+
+        assert!(matches!(CollectionPath::parse("a/b"), Err(LocationError::NotACollection { .. })));
+        assert!(matches!(DocumentPath::parse("a"), Err(LocationError::NotADocument { .. })));
+        for wrong in ["a//b", "", "a/../b"] {
+            assert!(CollectionPath::parse(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["a/", "a/__b__", "a/b/c/."] {
+            assert!(DocumentPath::parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(outer.document("a/b").is_err() && ada.collection("").is_err());
+    }
+
+    #[test]
+    fn a_scope_and_a_realm_have_1_to_1500_bytes() {
+        let long = "a".repeat(MAX_ID_BYTES);
+        let here = || Location::new(document("a/b"));
+        assert_eq!(Scope::new(&long).map(|scope| scope.as_str().len()), Ok(MAX_ID_BYTES));
+        assert_eq!(here().with_realm(&long).expect("short enough").realm(), Some(long.as_str()));
+        for len in [0, MAX_ID_BYTES + 1, MAX_ID_BYTES + 2] {
+            assert_eq!(Scope::new("a".repeat(len)), Err(LocationError::Name { len }));
+            assert_eq!(here().with_realm("a".repeat(len)), Err(LocationError::Name { len }));
+        }
+    }
+
+    #[test]
+    fn a_location_is_what_it_was_made_of() {
+        let scope = Scope::new("acme").expect("valid");
+        let location = Location::new(document("customers/ada"));
+        assert_eq!((location.scope().as_str(), location.realm()), ("default", None));
+        let location = location.with_scope(scope.clone()).with_realm("staging").expect("valid");
+        assert_eq!(location.document(), &document("customers/ada"));
+        assert_eq!((location.scope(), location.realm()), (&scope, Some("staging")));
+        assert_eq!(location.to_string(), "customers/ada (scope acme)");
+    }
+
+    #[test]
+    fn paths_and_scopes_show_themselves() {
+        let (path, scope) = (document("customers/ada"), Scope::default());
+        let collection = path.parent();
+        assert_eq!(format!("{collection} {path} {scope}"), "customers customers/ada default");
+        assert_eq!(format!("{collection:?} {path:?} {scope:?}"), r#""customers" "customers/ada" "default""#);
+        assert_eq!((collection.as_str(), path.as_str()), ("customers", "customers/ada"));
+    }
+
+    #[test]
+    fn a_field_path_shows_names_that_are_not_plain_in_quotes() {
+        let key = |name: &str| FieldStep::Key(name.to_owned());
+        let path = FieldPath::new(vec![key("a_1"), FieldStep::Index(2), key("b.c"), key("`"), key("d")]);
+        assert_eq!(path.to_string(), "a_1[2].`b.c`.```.d");
+        assert_eq!(FieldPath::from("a.b").steps(), [key("a.b")]);
+    }
+}

@@ -298,7 +298,9 @@ mod tests {
         for name in ["", "orders.", ".orders", "orders..new", "orders.*", "orders.>", "two words"] {
             assert!(Channel::subject(name).is_err(), "{name}");
         }
-        assert!(Channel::method("/shop.v1.Orders/Create").is_ok());
+        let (subject, method) = (Channel::subject("orders"), Channel::method("/shop.v1.Orders/Create"));
+        let kinds = (subject.map(|channel| channel.kind()), method.map(|channel| channel.kind()));
+        assert_eq!(kinds, (Ok(1), Ok(2)), "as the associated data has them");
         for name in ["", "shop.v1.Orders/Create", "/Orders", "/a/b/c", "//Create", "/Orders/"] {
             assert!(Channel::method(name).is_err(), "{name}");
         }
@@ -311,5 +313,68 @@ mod tests {
         for text in ["", "a5", &"A5".repeat(16), &"a5".repeat(17), &"é".repeat(16)] {
             assert_eq!(text.parse::<MessageId>(), Err(NotAMessageId), "{text}");
         }
+    }
+
+    #[test]
+    fn a_channel_has_at_most_1500_bytes() {
+        let method = |len: usize| Channel::method(format!("/a/{}", "b".repeat(len - 3)));
+        let longest = "a".repeat(MAX_ID_BYTES);
+        assert_eq!(Channel::subject(&longest).expect("short enough").as_str(), longest);
+        assert_eq!(method(MAX_ID_BYTES).expect("short enough").as_str().len(), MAX_ID_BYTES);
+        for len in [MAX_ID_BYTES + 1, MAX_ID_BYTES + 2] {
+            assert!(matches!(Channel::subject("a".repeat(len)), Err(ChannelError::Subject { .. })));
+            assert!(matches!(method(len), Err(ChannelError::Method { .. })));
+        }
+    }
+
+    #[test]
+    fn a_context_is_what_it_was_made_of() {
+        let channel = Channel::method("/shop.v1.Orders/Create").expect("valid");
+        assert_eq!(channel.to_string(), "/shop.v1.Orders/Create");
+        for (bare, direction) in
+            [(channel.event(), Direction::Event), (channel.request(), Direction::Request)]
+        {
+            assert_eq!((bare.channel(), bare.direction()), (&channel, direction));
+            assert_eq!((bare.realm(), bare.scope()), (None, &Scope::default()));
+            assert_eq!((bare.sender(), bare.expiry(), bare.answers()), (None, None, None));
+        }
+        let (id, scope) = (MessageId::from_bytes([3; 16]), Scope::new("acme").expect("valid"));
+        let full = channel.response(id).with_scope(scope.clone()).with_expiry(258);
+        let full =
+            full.with_realm("staging").and_then(|context| context.with_sender("billing")).expect("valid");
+        assert_eq!((full.channel(), full.direction()), (&channel, Direction::Response));
+        assert_eq!((full.realm(), full.scope()), (Some("staging"), &scope));
+        assert_eq!((full.sender(), full.expiry(), full.answers()), (Some("billing"), Some(258), Some(id)));
+        let claimed = full.claiming(Some("shop"), None);
+        assert_eq!((claimed.sender(), claimed.expiry(), claimed.answers()), (Some("shop"), None, Some(id)));
+        let again = claimed.claiming(full.sender(), full.expiry());
+        assert_eq!(again, full, "nothing else is claimed");
+    }
+
+    #[test]
+    fn a_sender_and_a_realm_have_1_to_1500_bytes() {
+        let event = Channel::subject("orders").expect("valid").event();
+        let longest = "a".repeat(MAX_ID_BYTES);
+        assert_eq!(
+            event.clone().with_sender(&longest).expect("short enough").sender(),
+            Some(longest.as_str())
+        );
+        for len in [0, MAX_ID_BYTES + 1, MAX_ID_BYTES + 2] {
+            let name = || "a".repeat(len);
+            assert_eq!(event.clone().with_sender(name()), Err(ChannelError::Name { len }));
+            assert_eq!(event.clone().with_realm(name()), Err(ChannelError::Name { len }));
+        }
+    }
+
+    #[test]
+    fn an_id_is_written_as_32_digits() {
+        let id = MessageId::from_bytes(std::array::from_fn(|byte| {
+            u8::try_from(byte * 17).expect("15 * 17 is 255")
+        }));
+        assert_eq!(
+            format!("{id} {id:?}"),
+            "00112233445566778899aabbccddeeff 00112233445566778899aabbccddeeff"
+        );
+        assert_eq!("00112233445566778899aabbccddeeff".parse(), Ok(id));
     }
 }

@@ -219,4 +219,16 @@ mod tests {
         let key = DataKey::from_bytes(&[0xab; 32]);
         assert_eq!(format!("{key:?}"), format!("DataKey {{ id: {}, .. }}", key.id()));
     }
+
+    #[test]
+    fn generated_keys_differ_and_are_their_32_bytes() {
+        let (one, other) = (DataKey::generate(), DataKey::generate());
+        let (one, other) = (one.expect("random numbers"), other.expect("random numbers"));
+        assert_ne!(one.id(), other.id());
+        assert_eq!(DataKey::from_bytes(one.expose_secret()).id(), one.id());
+        let (one, other) = (IndexKey::generate(), IndexKey::generate());
+        let (one, other) = (one.expect("random numbers"), other.expect("random numbers"));
+        assert_ne!(one.id(), other.id());
+        assert_eq!(IndexKey::from_bytes(one.expose_secret()).id(), one.id());
+    }
 }

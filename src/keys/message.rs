@@ -170,4 +170,41 @@ mod tests {
         let mut opened = [0; 4];
         assert!(data.cipher().open(&[1; 24], b"", (&sealed, &tag), &mut opened).is_err());
     }
+
+    #[test]
+    fn a_message_key_is_its_32_bytes() {
+        let key = MessageKey::from_bytes(&[9; 32]);
+        assert_eq!(key.expose_secret(), &[9; 32]);
+        let (one, other) = (MessageKey::generate(), MessageKey::generate());
+        let (one, other) = (one.expect("random numbers"), other.expect("random numbers"));
+        assert_ne!(one.id(), other.id());
+        assert_eq!(MessageKey::from_bytes(one.expose_secret()).id(), one.id());
+    }
+
+    #[tokio::test]
+    async fn a_ring_answers_for_its_own_scope_only() {
+        let key = |byte| MessageKey::from_bytes(&[byte; 32]);
+        let acme = Scope::new("acme").expect("valid");
+        let ring = MessageRing::new(key(1)).with_active(key(2)).with_destroyed(key(3).id());
+        assert_eq!((ring.scope(), ring.primary_id()), (&Scope::default(), key(1).id()));
+        assert!(matches!(ring.look_up(&key(2).id()), KeyLookup::Found(found) if found.id() == key(2).id()));
+        assert!(matches!(ring.look_up(&key(3).id()), KeyLookup::Destroyed));
+        assert!(matches!(ring.look_up(&key(4).id()), KeyLookup::Unknown));
+
+        let other = MessageRing::new(key(5)).with_scope(acme.clone());
+        assert_eq!(other.scope(), &acme);
+        assert_eq!(other.message_ring(&acme).await.expect("its own").primary_id(), key(5).id());
+        for provider in
+            [Arc::new(other.clone()) as Arc<dyn MessageKeyProvider>, Arc::new(Arc::new(other.clone()))]
+        {
+            assert_eq!(provider.message_ring(&acme).await.expect("its own").primary_id(), key(5).id());
+            let refused = provider.message_ring(&Scope::default()).await;
+            assert!(matches!(refused, Err(KeyError::ScopeUnknown { .. })));
+        }
+        let later = MessageRing::new(key(6)).with_scope(acme.clone());
+        let rings: MessageRings = [ring, other, later].into_iter().collect();
+        assert_eq!(rings.message_ring(&acme).await.expect("there").primary_id(), key(6).id());
+        assert_eq!(rings.message_ring(&Scope::default()).await.expect("there").primary_id(), key(1).id());
+        assert!(rings.message_ring(&Scope::new("nobody").expect("valid")).await.is_err());
+    }
 }

@@ -213,3 +213,133 @@ fn look_up(
         _ => KeyLookup::Unknown,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> DataKey {
+        DataKey::from_bytes(&[byte; 32])
+    }
+
+    fn acme() -> Scope {
+        Scope::new("acme").expect("valid")
+    }
+
+    fn told(found: &KeyLookup) -> String {
+        match found {
+            KeyLookup::Found(key) => key.id().to_string(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    fn all_told(found: Result<Vec<KeyLookup>, KeyError>) -> Vec<String> {
+        found.expect("keys are at hand").iter().map(told).collect()
+    }
+
+    /// With a key of each state; the active key 3 is known as compromised.
+    fn ring() -> KeyRing {
+        KeyRing::new(key(1))
+            .with_active(key(2))
+            .with_active(key(3))
+            .with_compromised(key(3).id())
+            .with_destroyed(key(4).id())
+            .with_retired(key(5).id())
+            .with_compromised(key(6).id())
+    }
+
+    #[test]
+    fn a_ring_seals_with_its_primary_key_and_opens_with_what_it_holds() {
+        let (ring, id) = (ring(), |byte| key(byte).id());
+        assert_eq!((ring.primary().id(), ring.scope()), (id(1), &Scope::default()));
+        for byte in [1, 2, 3] {
+            assert_eq!(told(&ring.key(&id(byte))), id(byte).to_string());
+        }
+        for (byte, state) in [(4, "Destroyed"), (5, "Retired"), (6, "Compromised"), (7, "Unknown")] {
+            assert_eq!(told(&ring.key(&id(byte))), state);
+        }
+        assert_eq!(told(&ring.vouching_key(&id(2))), id(2).to_string());
+        assert_eq!(told(&ring.vouching_key(&id(3))), "Compromised", "it opens, and vouches for nothing");
+        assert_eq!(ring.with_scope(acme()).scope(), &acme());
+    }
+
+    #[test]
+    fn a_snapshot_stays_as_it_is() {
+        let before = ring();
+        let after = before.clone().with_active(key(7)).with_scope(acme());
+        assert_eq!(told(&before.key(&key(7).id())), "Unknown");
+        assert_eq!(told(&after.key(&key(7).id())), key(7).id().to_string());
+        assert_eq!(before.scope(), &Scope::default());
+    }
+
+    #[test]
+    fn the_first_index_key_makes_tokens_and_each_is_held_once() {
+        let index = |byte| IndexKey::from_bytes(&[byte; 32]);
+        assert!(ring().index().is_none());
+        let ring = ring().with_index(index(1)).with_index(index(2)).with_index(index(1));
+        assert_eq!(ring.index().map(IndexKey::id), Some(index(1).id()));
+        assert_eq!(ring.index_keys().map(IndexKey::id).collect::<Vec<_>>(), [index(1).id(), index(2).id()]);
+    }
+
+    #[tokio::test]
+    async fn a_ring_answers_for_its_own_scope_only() {
+        let ring = ring().with_scope(acme());
+        let id = |byte| key(byte).id();
+        assert_eq!(ring.ring(&acme()).await.expect("its own").primary().id(), id(1));
+        let other = ring.ring(&Scope::default()).await;
+        assert!(matches!(other, Err(KeyError::ScopeUnknown { scope }) if scope == Scope::default()));
+        let wanted = [(acme(), id(3)), (Scope::default(), id(1)), (acme(), id(4))];
+        assert_eq!(all_told(ring.keys(&wanted).await), [&id(3).to_string(), "Unknown", "Destroyed"]);
+        assert_eq!(all_told(ring.vouching(&wanted).await), ["Compromised", "Unknown", "Destroyed"]);
+    }
+
+    #[tokio::test]
+    async fn of_several_rings_that_of_the_scope_answers() {
+        let id = |byte| key(byte).id();
+        let rings =
+            [ring(), KeyRing::new(key(8)).with_scope(acme()), KeyRing::new(key(9)).with_scope(acme())];
+        let rings: KeyRings = rings.into_iter().collect();
+        assert_eq!(rings.ring(&acme()).await.expect("there").primary().id(), id(9), "the later one counts");
+        assert_eq!(rings.ring(&Scope::default()).await.expect("there").primary().id(), id(1));
+        let nobody = Scope::new("nobody").expect("valid");
+        assert!(matches!(rings.ring(&nobody).await, Err(KeyError::ScopeUnknown { .. })));
+        let wanted = [(acme(), id(9)), (acme(), id(1)), (Scope::default(), id(3)), (nobody, id(1))];
+        let (nine, three) = (id(9).to_string(), id(3).to_string());
+        assert_eq!(all_told(rings.keys(&wanted).await), [&nine, "Unknown", &three, "Unknown"]);
+        assert_eq!(all_told(rings.vouching(&wanted).await), [&nine, "Unknown", "Compromised", "Unknown"]);
+    }
+
+    /// Says nothing of its own about document seals.
+    struct Plain(KeyRing);
+
+    #[async_trait]
+    impl KeyProvider for Plain {
+        async fn ring(&self, scope: &Scope) -> Result<KeyRing, KeyError> {
+            self.0.ring(scope).await
+        }
+
+        async fn keys(&self, wanted: &[(Scope, KeyId)]) -> Result<Vec<KeyLookup>, KeyError> {
+            self.0.keys(wanted).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_shared_provider_answers_as_the_one_that_is_shared() {
+        let (id, scope) = (|byte| key(byte).id(), Scope::default());
+        let wanted = [(scope.clone(), id(3)), (scope.clone(), id(4))];
+        let shared: Arc<dyn KeyProvider> = Arc::new(ring());
+        assert_eq!(shared.ring(&scope).await.expect("there").primary().id(), id(1));
+        assert_eq!(all_told(Arc::clone(&shared).keys(&wanted).await), [&id(3).to_string(), "Destroyed"]);
+        assert_eq!(
+            all_told(<Arc<dyn KeyProvider>>::keys(&shared, &wanted).await),
+            [&id(3).to_string(), "Destroyed"]
+        );
+        assert_eq!(
+            all_told(<Arc<dyn KeyProvider>>::vouching(&shared, &wanted).await),
+            ["Compromised", "Destroyed"]
+        );
+        assert!(<Arc<dyn KeyProvider>>::ring(&shared, &acme()).await.is_err());
+        // A provider that tells no difference vouches with what it opens with.
+        assert_eq!(all_told(Plain(ring()).vouching(&wanted).await), [&id(3).to_string(), "Destroyed"]);
+    }
+}

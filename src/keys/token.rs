@@ -101,3 +101,56 @@ impl PlaceKeys {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_key_is_the_one_that_is_derived_in_whatever_order_it_is_asked_for() {
+        let of = IndexKey::from_bytes(&[7; 32]);
+        let keys = PlaceKeys::new(b"place");
+        let mut next = 0;
+        for (what, then) in [
+            ("a", 1),
+            ("b", 2),
+            ("c", 3),
+            ("d", 4),
+            ("b", 2),
+            ("d", 4),
+            ("a", 1),
+            ("c", 3),
+            ("a", 1),
+            ("b", 2),
+            ("b", 2),
+        ] {
+            let derived = of.token_key(&[b"place", what.as_bytes()]).token(b"message");
+            assert_eq!(keys.key(&of, what.as_bytes(), &mut next).token(b"message"), derived, "{what}");
+            assert_eq!(next, then, "behind {what}");
+        }
+        assert_eq!(keys.keys.read().expect("no panic").len(), 4, "each is derived once");
+    }
+
+    #[test]
+    fn places_are_kept_until_there_are_too_many() {
+        let keys = TokenKeys::default();
+        let name = |number: usize| number.to_le_bytes();
+        let first = keys.of(&name(0));
+        (1..MAX_PLACES).for_each(|number| drop(keys.of(&name(number))));
+        assert!(Arc::ptr_eq(&first, &keys.of(&name(0))));
+        assert_eq!(keys.0.read().expect("no panic").len(), MAX_PLACES);
+        let another = keys.of(&name(MAX_PLACES));
+        assert_eq!(keys.0.read().expect("no panic").len(), 1, "it begins anew");
+        assert!(Arc::ptr_eq(&another, &keys.of(&name(MAX_PLACES))));
+        assert!(!Arc::ptr_eq(&first, &keys.of(&name(0))));
+    }
+
+    #[test]
+    fn only_the_token_itself_verifies() {
+        let key = TokenKey::new(&[7; 32]);
+        let token = key.token(b"message");
+        assert!(key.verifies(b"message", &token));
+        assert!(!key.verifies(b"other", &token) && !key.verifies(b"message", &token[..31]));
+        assert!(!TokenKey::new(&[8; 32]).verifies(b"message", &token));
+    }
+}

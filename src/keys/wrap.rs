@@ -254,4 +254,35 @@ mod tests {
         }
         assert!(unwrap_key(&LocalRoot::from_bytes(&[8; 32]), &wrapped, &binding()).await.is_err());
     }
+
+    #[test]
+    fn the_record_is_the_documented_one() {
+        let id = "01".repeat(32);
+        let expected = format!("fireseal-key-v1\ndata\n{id}\nacme\ndata");
+        assert_eq!(binding().encode(), expected.as_bytes());
+        let secret = "CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=";
+        let record = format!("fireseal-key-v1\ndata\n{id}\n{secret}\nacme\ndata");
+        assert_eq!(*binding().record(&[9; 32]), record.as_bytes());
+        assert_eq!(read_record(record.as_bytes(), &binding()).as_deref(), Some(&[9; 32]));
+        for wrong in ["", "CQk=", &"CQkJ".repeat(11), &secret.replace('C', "_"), &secret[1..]] {
+            let record = record.replace(secret, wrong);
+            assert!(read_record(record.as_bytes(), &binding()).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_purpose_has_one_name() {
+        for (purpose, name) in [(Purpose::Data, "data"), (Purpose::Index, "index")] {
+            assert_eq!((purpose.as_str(), purpose.to_string().as_str()), (name, name));
+            assert_eq!(Purpose::from_name(name), Some(purpose));
+        }
+        assert_eq!((Purpose::from_name("Data"), Purpose::from_name("")), (None, None));
+    }
+
+    #[test]
+    fn a_local_root_unwraps_and_shows_its_name() {
+        let root = LocalRoot::from_bytes(&[7; 32]);
+        assert!(root.can_unwrap());
+        assert_eq!(format!("{root:?}"), format!("LocalRoot {{ root: {:?}, .. }}", root.root()));
+    }
 }

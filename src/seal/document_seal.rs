@@ -97,3 +97,89 @@ impl DocumentSeal {
         rises(&self.covered) && rises(&self.unbound) && self.unbound.iter().all(apart)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::{DocumentPath, Scope};
+
+    fn key() -> DataKey {
+        DataKey::from_bytes(&[7; 32])
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn seal(covered: &[&str], unbound: &[&str]) -> DocumentSeal {
+        let (covered, unbound) = (names(covered), names(unbound));
+        DocumentSeal { key: key().id(), revision: 3, covered, unbound, mac: [0; 32] }
+    }
+
+    fn message() -> Message {
+        let location = Location::new(DocumentPath::parse("people/ada").expect("valid"))
+            .with_scope(Scope::new("acme").expect("valid"))
+            .with_realm("test")
+            .expect("valid");
+        let mut message = Message::new(&location, &KeyId::from_bytes([7; 32]), 258, 1);
+        message.field("age").push(0xaa);
+        message.unbound(&names(&["b", "c"])).push(0xbb);
+        message
+    }
+
+    #[test]
+    fn the_message_is_the_documented_one() {
+        let mut expected = b"\x19\0\0\0fireseal v1 document seal\x04\0\0\0test\x04\0\0\0acme".to_vec();
+        expected.extend_from_slice(&[7; 32]);
+        expected.extend_from_slice(b"\x02\0\0\0\x01\x06\0\0\0people\x02\x03\0\0\0ada");
+        expected.extend_from_slice(b"\x02\x01\0\0\0\0\0\0\x01\0\0\0\x03\0\0\0age\xaa");
+        expected.extend_from_slice(b"\x02\0\0\0\x01\0\0\0b\x01\0\0\0c\xbb");
+        assert_eq!(message().as_bytes(), expected);
+    }
+
+    #[test]
+    fn only_the_code_of_the_same_message_under_the_same_key_verifies() {
+        let mac = message().mac(&key());
+        assert_eq!(mac, key().document_seal().token(message().as_bytes()));
+        assert!(message().verifies(&key(), &mac));
+        assert!(!message().verifies(&DataKey::from_bytes(&[8; 32]), &mac));
+        let mut other = message();
+        other.field("more");
+        assert!(!other.verifies(&key(), &mac) && !message().verifies(&key(), &[0; 32]));
+    }
+
+    #[test]
+    fn only_the_key_that_was_asked_for_vouches() {
+        let (seal, id) = (seal(&[], &[]), key().id());
+        let vouched = |found: &KeyLookup| seal.vouching(found).map(DataKey::id);
+        assert_eq!(vouched(&KeyLookup::Found(key().into())), Ok(id));
+        for (found, cause) in [
+            (KeyLookup::Found(DataKey::from_bytes(&[8; 32]).into()), Cause::KeyUnknown(id)),
+            (KeyLookup::Unknown, Cause::KeyUnknown(id)),
+            (KeyLookup::Destroyed, Cause::KeyDestroyed(id)),
+            (KeyLookup::Retired, Cause::KeyRetired(id)),
+            (KeyLookup::Compromised, Cause::KeyCompromised(id)),
+            (KeyLookup::Refused, Cause::KeyRefused(id)),
+        ] {
+            assert_eq!(vouched(&found), Err(Unauthentic::Key(cause)));
+        }
+    }
+
+    #[test]
+    fn names_are_sorted_and_each_stands_once() {
+        for (covered, unbound) in [(&[][..], &[][..]), (&["a"], &["b"]), (&["a", "c"], &["B", "b", "d"])] {
+            assert!(seal(covered, unbound).has_sorted_names(), "{covered:?} {unbound:?}");
+        }
+        for (covered, unbound) in [
+            (&["b", "a"][..], &[][..]),
+            (&[], &["b", "a"]),
+            (&["a", "a"], &["b"]),
+            (&["a"], &["b", "b"]),
+            (&["a"], &["a"]),
+            (&["a", "b"], &["b", "c"]),
+            (&["a", "b", "a"], &["c"]),
+        ] {
+            assert!(!seal(covered, unbound).has_sorted_names(), "{covered:?} {unbound:?}");
+        }
+    }
+}

@@ -116,3 +116,51 @@ impl<'de> serde::de::DeserializeSeed<'de> for JsonSeed {
         deserializer.deserialize_any(JsonVisitor)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::de::IntoDeserializer as _;
+    use serde::de::value::{Error, U64Deserializer};
+    use serde_bytes::{ByteBuf, Bytes};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_value_has_its_json_form() {
+        let numbers = BTreeMap::from([(-1, u64::MAX), (2, 0)]);
+        let packed = (true, -7, "text", 0.5, None::<u8>, Some(3), [1, 2], numbers, ());
+        let expected = json!([true, -7, "text", 0.5, null, 3, [1, 2], { "-1": u64::MAX, "2": 0 }, null]);
+        assert_eq!(to_json(&packed).expect("it has a form"), expected);
+        let names = json!({ "a": { "b": [] } });
+        assert_eq!(to_json(&names).expect("it has a form"), names);
+        let some: U64Deserializer<Error> = 7_u64.into_deserializer();
+        assert_eq!(JsonVisitor.visit_some(some), Ok(json!(7)));
+    }
+
+    #[test]
+    fn bytes_are_prefixed_base64_and_read_back() {
+        let text = to_json(Bytes::new(&[0xff, 0])).expect("it has a form");
+        assert_eq!(text, json!("fireseal:/wA="));
+        assert_eq!(decode("fireseal:/wA="), Some(vec![0xff, 0]));
+        for other in ["", "/wA=", "fireseal:/w", "fireseal:%", "Fireseal:/wA="] {
+            assert_eq!(decode(other), None, "{other}");
+        }
+    }
+
+    #[derive(Serialize)]
+    #[serde(rename = "_ExtStruct")]
+    struct Extension((i8, ByteBuf));
+
+    #[test]
+    fn what_has_no_json_form_is_refused() {
+        for real in [f64::NAN, f64::INFINITY] {
+            assert!(to_json(&real).expect_err("no number").to_string().contains("NaN"));
+        }
+        let extension =
+            to_json(&Extension((5, ByteBuf::from([1])))).expect_err("MessagePack's own").to_string();
+        assert!(extension.contains("a value with a JSON form"), "{extension}");
+    }
+}

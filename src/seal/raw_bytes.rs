@@ -58,3 +58,32 @@ impl<B: RawBytes> RawBytes for Option<B> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn goes_round<B: RawBytes + PartialEq + std::fmt::Debug>(value: &B, bytes: Option<&[u8]>) {
+        assert_eq!(value.as_raw_bytes(), bytes);
+        assert_eq!(B::from_raw_bytes(bytes.map(<[u8]>::to_vec)).as_ref(), Some(value));
+    }
+
+    #[test]
+    fn a_value_is_its_bytes() {
+        let bytes = &[3, 1, 4][..];
+        goes_round(&bytes.to_vec(), Some(bytes));
+        goes_round(&bytes.to_vec().into_boxed_slice(), Some(bytes));
+        goes_round(&[3, 1, 4], Some(bytes));
+        goes_round(&Some(bytes.to_vec()), Some(bytes));
+        goes_round(&Some([3, 1, 4]), Some(bytes));
+        goes_round(&None::<Vec<u8>>, None);
+    }
+
+    #[test]
+    fn what_is_no_such_value_is_none() {
+        assert_eq!(<[u8; 3]>::from_raw_bytes(Some(vec![1, 2])), None);
+        assert_eq!(<Option<[u8; 3]>>::from_raw_bytes(Some(vec![1, 2, 3, 4])), None);
+        assert_eq!((Vec::from_raw_bytes(None), <Box<[u8]>>::from_raw_bytes(None)), (None, None));
+        assert_eq!(<[u8; 0]>::from_raw_bytes(None), None);
+    }
+}

@@ -263,3 +263,27 @@ impl<'de> Deserializer<'de> for Missing<'de> {
         unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_most_64_paths_are_tried_each_once() {
+        const NAMES: &[&str] = &["a", "b", "c", "d", "e"];
+        let mut path = StepPath::default();
+        for name in ["x", "y", "z"] {
+            path.push_key(name);
+        }
+        let others = |steps: usize| {
+            let aliases: Vec<_> = (0..steps).map(|step| (step, NAMES)).collect();
+            aliased_paths(&path, &aliases).iter().map(|path| path.decode().to_string()).collect::<Vec<_>>()
+        };
+        assert!(others(0).is_empty());
+        assert_eq!(others(1), ["a.y.z", "b.y.z", "c.y.z", "d.y.z", "e.y.z"]);
+        let all = others(2);
+        assert_eq!((all.len(), all.contains(&"e.e.z".to_owned())), (35, true));
+        let all: std::collections::BTreeSet<_> = others(3).into_iter().collect();
+        assert_eq!(all.len(), MAX_PATHS - 1, "beside the path itself");
+    }
+}

@@ -283,4 +283,107 @@ mod tests {
         assert_eq!(next, "next");
         assert_eq!(bytes[1..3], [0xc4, 0], "bytes, for a reader that expects them");
     }
+
+    type AnyValue = Sealed<String>;
+
+    fn from_json(value: serde_json::Value) -> AnyValue {
+        serde_json::from_value(value).expect("anything is taken")
+    }
+
+    fn envelope() -> Vec<u8> {
+        let mut stored = vec![7; HEADER_BYTES + 4 + TAG_BYTES];
+        stored[0] = 1;
+        stored
+    }
+
+    #[test]
+    fn what_stands_there_is_told_without_a_byte_of_it() {
+        let id = KeyId::from_bytes([7; 32]);
+        let sealed = AnyValue::from_bytes(envelope());
+        assert_eq!((sealed.key_id(), sealed.as_bytes()), (Some(id), Some(&envelope()[..])));
+        assert!(!sealed.is_absent() && !sealed.is_plaintext());
+        assert_eq!(format!("{sealed:?}"), format!("Sealed(key {id}, 4 bytes)"));
+        let malformed = AnyValue::from_bytes(vec![2, 3]);
+        assert_eq!((malformed.key_id(), malformed.as_bytes()), (None, Some(&[2, 3][..])));
+        assert_eq!(format!("{malformed:?}"), "Sealed(malformed, 2 bytes)");
+        let absent = AnyValue::default();
+        assert_eq!((absent.key_id(), absent.as_bytes()), (None, None));
+        assert!(absent.is_absent() && !absent.is_plaintext());
+        assert_eq!(format!("{absent:?}"), "Sealed(absent)");
+        let plain = from_json("secret".into());
+        assert_eq!((plain.key_id(), plain.as_bytes()), (None, None));
+        assert!(plain.is_plaintext() && !plain.is_absent());
+        assert_eq!(format!("{plain:?}"), "Sealed(plaintext)");
+    }
+
+    #[test]
+    fn values_are_equal_and_hash_as_they_are_stored() {
+        use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+        let hash = |value: &AnyValue| BuildHasherDefault::<DefaultHasher>::default().hash_one(value);
+        let of = [
+            AnyValue::default(),
+            AnyValue::from_bytes(vec![1]),
+            AnyValue::from_bytes(vec![2]),
+            from_json("a".into()),
+            from_json("b".into()),
+        ];
+        for (position, one) in of.iter().enumerate() {
+            for (other_position, other) in of.iter().enumerate() {
+                assert_eq!(one == other, position == other_position, "{one:?} {other:?}");
+            }
+            assert_eq!((one, hash(one)), (&one.clone(), hash(&one.clone())));
+        }
+        assert_eq!(of.iter().map(hash).collect::<std::collections::HashSet<_>>().len(), 5);
+    }
+
+    #[test]
+    fn a_protobuf_field_is_the_stored_bytes_and_empty_where_nothing_is() {
+        assert!(AnyValue::from(Vec::new()).is_absent());
+        assert_eq!(AnyValue::from(vec![1, 2]).as_bytes(), Some(&[1, 2][..]));
+        assert_eq!(Vec::try_from(AnyValue::default()), Ok(Vec::new()));
+        assert_eq!(Vec::try_from(AnyValue::from_bytes(vec![1, 2])), Ok(vec![1, 2]));
+        assert_eq!(Vec::try_from(from_json("a".into())), Err(NotSealed));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let sealed = AnyValue::from_bytes(envelope());
+        let binary = rmp_serde::to_vec(&sealed).expect("bytes");
+        assert_eq!(rmp_serde::from_slice::<AnyValue>(&binary).expect("bytes"), sealed);
+        let text = json::to_json(&sealed).expect("bytes");
+        assert_eq!(from_json(text), sealed);
+        assert_eq!(serde_json::to_string(&AnyValue::default()).expect("null"), "null");
+        let drafted = Plaintext::encode("secret", crate::bytes::Format::new()).expect("a text");
+        let drafted = AnyValue::new(Slot::Draft(drafted));
+        assert_eq!(format!("{drafted:?}"), "Sealed(draft)");
+        for unwritten in [from_json("secret".into()), drafted] {
+            assert!(serde_json::to_string(&unwritten).is_err() && rmp_serde::to_vec(&unwritten).is_err());
+        }
+    }
+
+    #[test]
+    fn plaintext_of_every_form_is_kept_as_it_is() {
+        use serde_json::json;
+        for value in [
+            json!(null),
+            json!(true),
+            json!(-7),
+            json!(7),
+            json!(0.5),
+            json!("text"),
+            json!("fireseal:%"),
+            json!([1, [2], "3"]),
+            json!({ "a": { "b": [null] } }),
+        ] {
+            let sealed = from_json(value.clone());
+            let Slot::Foreign(plain) = sealed.slot() else { panic!("{value} gave {sealed:?}") };
+            assert_eq!(crate::bytes::plaintext::decode(&plain.to_plaintext()), Ok(value));
+        }
+        use serde::de::value::{EnumAccessDeserializer, Error, StrDeserializer};
+        let variant =
+            EnumAccessDeserializer::new(serde::de::IntoDeserializer::<Error>::into_deserializer("secret"));
+        let _: &EnumAccessDeserializer<StrDeserializer<'_, Error>> = &variant;
+        let refused = AnyValue::deserialize(variant).expect_err("no value of a document").to_string();
+        assert_eq!(refused, "invalid type: enum, expected a sealed value");
+    }
 }

@@ -126,4 +126,29 @@ mod tests {
         let over = Until::new(now - HOUR);
         assert!(!over.is_after(now, Duration::ZERO) && !over.is_after(now - year, Duration::ZERO));
     }
+
+    #[test]
+    fn it_is_over_when_either_clock_is_there() {
+        const HOUR: Duration = Duration::from_secs(3_600);
+        const TICK: Duration = Duration::from_nanos(1);
+        let date = SystemTime::UNIX_EPOCH + HOUR * 1_000;
+        let until = Until { date, made: Instant::now(), left: HOUR };
+        assert!(until.is_after(date - TICK, HOUR - TICK));
+        assert!(!until.is_after(date, HOUR - TICK) && !until.is_after(date - TICK, HOUR));
+        assert!(Until::new(SystemTime::now() + HOUR).is_to_come());
+        assert!(!Until::new(SystemTime::now() - HOUR).is_to_come());
+    }
+
+    #[test]
+    fn documents_are_accepted_in_their_collection_until_the_date_and_counted() {
+        const HOUR: Duration = Duration::from_secs(3_600);
+        let at = |path| Location::new(crate::bytes::DocumentPath::parse(path).expect("valid"));
+        let open = AdoptionWindow::new("people", SystemTime::now() + HOUR);
+        assert!(open.accepts(&at("people/ada")) && open.accepts(&at("tenants/acme/people/ada")));
+        assert!(!open.accepts(&at("pets/ada")) && !open.accepts(&at("people/ada/pets/rex")));
+        assert_eq!(open.accepted(), 2);
+        let over = AdoptionWindow::new("people", SystemTime::now() - HOUR);
+        assert!(!over.accepts(&at("people/ada")) && !over.accepts(&at("pets/ada")));
+        assert_eq!(over.accepted(), 0);
+    }
 }
