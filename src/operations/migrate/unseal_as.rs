@@ -18,6 +18,9 @@ use crate::repository::{Renewal, Repository};
 use crate::seal::Document as Typed;
 use crate::store::{Document, Write};
 
+/// What a document holds and the writes that release its reservations, or why it does not open.
+type Opened = Result<(Renewal, Vec<Write>), Error>;
+
 /// Puts the sealed values of the documents of a Rust type back in the clear, as [`Unseal`](super::Unseal) does, and
 /// takes what that refuses: documents with a document seal, which is verified first, and with unique values, whose
 /// reservations are deleted in the same commit. `_seal` goes with the values.
@@ -54,11 +57,8 @@ impl<T: Typed + Send + Sync + 'static> UnsealAs<T> {
         Self { compromised: true, ..self }
     }
 
-    /// What is to become of documents that opened, with the writes that release their reservations.
-    async fn unsealed(
-        &self,
-        opened: Vec<(Document, Result<(Renewal, Vec<Write>), Error>)>,
-    ) -> Result<Vec<Outcome>, Error> {
+    /// What is to become of documents.
+    async fn unsealed(&self, opened: Vec<(Document, Opened)>) -> Result<Vec<Outcome>, Error> {
         let (mut wanted, mut scopes) = (BTreeSet::new(), BTreeSet::new());
         for (document, renewal) in &opened {
             let Ok((renewal, _)) = renewal else { continue };
