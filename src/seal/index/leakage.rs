@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn floating_point_numbers_are_measured_in_a_decimal_range() {
-        let kind = IndexKind::Range(crate::seal::index::Range::Decimal { min: "0", max: "8", step: "1" });
+        let kind = IndexKind::Range(Range::Decimal { min: "0", max: "8", step: "1" });
         let info = IndexInfo { kind, normalize: &[], bits: 128 };
         let leakage = Leakage::of(info, &[0.25, 0.25, 0.5, 7.5].map(Scalar::Real)).expect("indexable");
         assert_eq!((leakage.values, leakage.distinct, leakage.classes), (4, 3, 2));
