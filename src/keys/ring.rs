@@ -327,19 +327,12 @@ mod tests {
     async fn a_shared_provider_answers_as_the_one_that_is_shared() {
         let (id, scope) = (|byte| key(byte).id(), Scope::default());
         let wanted = [(scope.clone(), id(3)), (scope.clone(), id(4))];
-        let shared: Arc<dyn KeyProvider> = Arc::new(ring());
-        assert_eq!(shared.ring(&scope).await.expect("there").primary().id(), id(1));
-        assert_eq!(all_told(Arc::clone(&shared).keys(&wanted).await), [&id(3).to_string(), "Destroyed"]);
-        assert_eq!(
-            all_told(<Arc<dyn KeyProvider>>::keys(&shared, &wanted).await),
-            [&id(3).to_string(), "Destroyed"]
-        );
-        assert_eq!(
-            all_told(<Arc<dyn KeyProvider>>::vouching(&shared, &wanted).await),
-            ["Compromised", "Destroyed"]
-        );
-        assert!(<Arc<dyn KeyProvider>>::ring(&shared, &acme()).await.is_err());
+        let (three, shared) = (id(3).to_string(), Arc::new(ring()));
+        assert_eq!(KeyProvider::ring(&shared, &scope).await.expect("there").primary().id(), id(1));
+        assert!(KeyProvider::ring(&shared, &acme()).await.is_err());
+        assert_eq!(all_told(KeyProvider::keys(&shared, &wanted).await), [&three, "Destroyed"]);
+        assert_eq!(all_told(KeyProvider::vouching(&shared, &wanted).await), ["Compromised", "Destroyed"]);
         // A provider that tells no difference vouches with what it opens with.
-        assert_eq!(all_told(Plain(ring()).vouching(&wanted).await), [&id(3).to_string(), "Destroyed"]);
+        assert_eq!(all_told(Plain(ring()).vouching(&wanted).await), [&three, "Destroyed"]);
     }
 }

@@ -271,7 +271,15 @@ fn foreign<T: Serialize + ?Sized, E: serde::de::Error>(value: &T) -> Result<Slot
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+    use serde::de::value::{EnumAccessDeserializer, Error as PlainError, StrDeserializer};
+    use serde_json::json;
+
     use super::*;
+    use crate::bytes::Format;
+    use crate::bytes::plaintext::decode;
 
     #[test]
     fn an_absent_value_stays_absent_in_binary_formats() {
@@ -318,7 +326,6 @@ mod tests {
 
     #[test]
     fn values_are_equal_and_hash_as_they_are_stored() {
-        use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
         let hash = |value: &AnyValue| BuildHasherDefault::<DefaultHasher>::default().hash_one(value);
         let of = [
             AnyValue::default(),
@@ -333,7 +340,7 @@ mod tests {
             }
             assert_eq!((one, hash(one)), (&one.clone(), hash(&one.clone())));
         }
-        assert_eq!(of.iter().map(hash).collect::<std::collections::HashSet<_>>().len(), 5);
+        assert_eq!(of.iter().map(hash).collect::<HashSet<_>>().len(), 5);
     }
 
     #[test]
@@ -350,10 +357,10 @@ mod tests {
         let sealed = AnyValue::from_bytes(envelope());
         let binary = rmp_serde::to_vec(&sealed).expect("bytes");
         assert_eq!(rmp_serde::from_slice::<AnyValue>(&binary).expect("bytes"), sealed);
-        let text = json::to_json(&sealed).expect("bytes");
+        let text = crate::seal::json::to_json(&sealed).expect("bytes");
         assert_eq!(from_json(text), sealed);
         assert_eq!(serde_json::to_string(&AnyValue::default()).expect("null"), "null");
-        let drafted = Plaintext::encode("secret", crate::bytes::Format::new()).expect("a text");
+        let drafted = Plaintext::encode("secret", Format::new()).expect("a text");
         let drafted = AnyValue::new(Slot::Draft(drafted));
         assert_eq!(format!("{drafted:?}"), "Sealed(draft)");
         for unwritten in [from_json("secret".into()), drafted] {
@@ -363,7 +370,6 @@ mod tests {
 
     #[test]
     fn plaintext_of_every_form_is_kept_as_it_is() {
-        use serde_json::json;
         for value in [
             json!(null),
             json!(true),
@@ -377,12 +383,9 @@ mod tests {
         ] {
             let sealed = from_json(value.clone());
             let Slot::Foreign(plain) = sealed.slot() else { panic!("{value} gave {sealed:?}") };
-            assert_eq!(crate::bytes::plaintext::decode(&plain.to_plaintext()), Ok(value));
+            assert_eq!(decode(&plain.to_plaintext()), Ok(value));
         }
-        use serde::de::value::{EnumAccessDeserializer, Error, StrDeserializer};
-        let variant =
-            EnumAccessDeserializer::new(serde::de::IntoDeserializer::<Error>::into_deserializer("secret"));
-        let _: &EnumAccessDeserializer<StrDeserializer<'_, Error>> = &variant;
+        let variant = EnumAccessDeserializer::new(StrDeserializer::<PlainError>::new("secret"));
         let refused = AnyValue::deserialize(variant).expect_err("no value of a document").to_string();
         assert_eq!(refused, "invalid type: enum, expected a sealed value");
     }

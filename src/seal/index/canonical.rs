@@ -109,3 +109,35 @@ impl Canonical {
         push_bytes(&mut self.0, content);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_encoding_is_the_documented_one() {
+        let mut canonical = Canonical::empty();
+        let text = Scalar::Text("Ada".to_owned());
+        let folded = canonical.value(&text, &[Normalizer::CaseFold]).expect("a text");
+        assert_eq!(folded, b"\x01\x03\0\0\0ada");
+        assert_eq!(canonical.text("Ada"), b"\x01\x03\0\0\0Ada");
+        let integer = canonical.value(&Scalar::Integer(-2), &[]).expect("an integer");
+        assert_eq!(integer, [&b"\x02\x10\0\0\0\xfe"[..], &[0xff; 15]].concat());
+        assert_eq!(canonical.value(&Scalar::Bool(true), &[]), Ok(&b"\x03\x01\0\0\0\x01"[..]));
+        assert_eq!(canonical.value(&Scalar::Bytes(vec![9]), &[]), Ok(&b"\x04\x01\0\0\0\x09"[..]));
+        assert_eq!(canonical.value(&Scalar::Real(1.0), &[]), Err(NotIndexable::Real));
+        let interval = canonical.interval(Interval { level: 3, index: 258 });
+        assert_eq!(interval, [&b"\x05\x11\0\0\0\x03\x02\x01"[..], &[0; 14]].concat());
+        let both = canonical.compound(&[text, Scalar::Bool(false)], &[]).expect("scalars");
+        assert_eq!(both, b"\x06\x02\0\0\0\x01\x03\0\0\0Ada\x03\x01\0\0\0\0");
+        let long = "x".repeat(1_000);
+        assert_eq!(canonical.text(&long), [b"\x01\xe8\x03\0\0", long.as_bytes()].concat());
+    }
+
+    #[test]
+    fn one_encoding_after_another_takes_the_same_memory() {
+        let mut canonical = Canonical::empty();
+        let first = canonical.text("Ada").as_ptr();
+        assert!(std::ptr::eq(canonical.text("Lovelace").as_ptr(), first));
+    }
+}

@@ -111,3 +111,21 @@ pub struct CompoundInfo {
     /// The length of a token, 8 to 128 bits.
     pub bits: u8,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_has_at_most_2_to_the_40_steps() {
+        const STEPS: i128 = 1 << 40;
+        let integers = |max, step| Range::Integer { min: 0, max, step }.check();
+        assert_eq!((integers(STEPS - 1, 1), integers(3 * STEPS - 1, 3)), (Ok(()), Ok(())));
+        assert_eq!((integers(7, 2), integers(i128::MAX, u128::MAX)), (Ok(()), Ok(())));
+        for (max, step) in [(STEPS, 1), (3 * STEPS, 3), (i128::MAX, 1), (0, 1), (7, 0)] {
+            assert_eq!(integers(max, step), Err(NotIndexable::Bounds), "{max} {step}");
+        }
+        assert_eq!(Range::Time { min: 0, max: i64::MAX, step: 1 }.check(), Err(NotIndexable::Bounds));
+        assert_eq!(Range::Decimal { min: "0", max: "1", step: "0.25" }.check(), Ok(()));
+    }
+}

@@ -259,4 +259,60 @@ mod tests {
         let error = Leakage::of(info, &[Scalar::Integer(4_711)]).expect_err("no text").to_string();
         assert!(error.starts_with("value 1 ") && !error.contains("4711"), "{error}");
     }
+
+    #[test]
+    fn the_figures_are_those_of_the_formulas() {
+        let close = |figure: f64, expected: f64| assert!((figure - expected).abs() < 1e-9, "{figure}");
+        // Half, and two quarters.
+        close(entropy([2, 1, 1].into_iter(), 4), 1.5);
+        close(entropy([3].into_iter(), 3), 0.0);
+        close(entropy([1; 8].into_iter(), 8), 3.0);
+        // 1 - 255/256 for each of two, and 1 - (255/256)^2 for each of three.
+        close(collisions(2, 8), 2.0 / 256.0);
+        close(collisions(3, 8), 3.0 * (511.0 / 65_536.0));
+        close(collisions(1, 8), 0.0);
+        close(collisions(0, 8), 0.0);
+        assert_eq!(spread(&[2, 6, 1]), (1, 3.0, 6));
+        assert_eq!(spread(&[]), (0, 0.0, 0));
+    }
+
+    #[test]
+    fn what_is_told_is_told_in_words() {
+        let info = IndexInfo { kind: IndexKind::Equality, normalize: &[Normalizer::CaseFold], bits: 128 };
+        let leakage = Leakage::of(info, &texts(&["a", "A", "b", "c"])).expect("indexable");
+        let lines: Vec<_> = leakage.to_string().lines().map(str::to_owned).collect();
+        assert_eq!(
+            lines[..6],
+            [
+                "values                 4, 3 different after normalising",
+                "tokens of a value      1.0 on average, 1 to 1; 128 bits each",
+                "different tokens       3",
+                "expected collisions    0.0 values share a token with another one",
+                "an observer learns     1.50 bits of a value, of 2.00 at most",
+                "  which are equal      3 classes, the largest of 2, 2 of one value",
+            ]
+        );
+        assert!(lines.len() == 7 && lines[6].starts_with("  how often each is "));
+    }
+
+    #[test]
+    fn beginnings_and_words_show_what_values_have_in_common() {
+        let kind = IndexKind::Prefix { min: 1, max: 3 };
+        let info = IndexInfo { kind, normalize: &[], bits: 128 };
+        let leakage = Leakage::of(info, &texts(&["ab", "abc", "x"])).expect("indexable");
+        assert_eq!((leakage.tokens, leakage.distinct_tokens, leakage.commonest), ((1, 2.0, 3), 4, 2));
+        let info = IndexInfo { kind: IndexKind::Words, ..info };
+        let leakage = Leakage::of(info, &texts(&["red car", "red bus", "red"])).expect("indexable");
+        assert_eq!((leakage.distinct_tokens, leakage.commonest), (3, 1), "what all have tells nothing");
+        let error = Leakage::of(info, &[Scalar::Text("red".to_owned()), Scalar::Bool(true)]);
+        assert!(matches!(error, Err(LeakageError::NotIndexable { position: 2, .. })));
+    }
+
+    #[test]
+    fn floating_point_numbers_are_measured_in_a_decimal_range() {
+        let kind = IndexKind::Range(Range::Decimal { min: "0", max: "8", step: "1" });
+        let info = IndexInfo { kind, normalize: &[], bits: 128 };
+        let leakage = Leakage::of(info, &[0.25, 0.25, 0.5, 7.5].map(Scalar::Real)).expect("indexable");
+        assert_eq!((leakage.values, leakage.distinct, leakage.classes), (4, 3, 2));
+    }
 }

@@ -154,4 +154,22 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_infinities_are_beyond_every_number() {
+        let lowest = Number::of_real(f64::NEG_INFINITY).expect("a number");
+        let highest = Number::of_real(f64::INFINITY).expect("a number");
+        let most = "9".repeat(50);
+        let rising =
+            [lowest, number(&format!("-{most}")), number("-5"), number("-0.5"), number("0"), number("0.25")];
+        let rising: Vec<_> = rising.into_iter().chain([number("0.5"), number(&most), highest]).collect();
+        for (i, one) in rising.iter().enumerate() {
+            for (j, other) in rising.iter().enumerate() {
+                assert_eq!((one.cmp(other), one.partial_cmp(other)), (i.cmp(&j), Some(i.cmp(&j))), "{i} {j}");
+                assert_eq!(one == other, i == j);
+            }
+        }
+        assert_eq!((rising[0].floor(2), rising[8].floor(2)), (i128::MIN, i128::MAX));
+        assert_eq!((rising[0].scale(), rising[4].scale(), number("-7.250").scale()), (0, 0, 2));
+    }
 }

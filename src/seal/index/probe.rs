@@ -164,3 +164,115 @@ pub(crate) fn compound_holds(parts: &[Scalar], info: &CompoundInfo, stored: &[Op
     let canonical = |values: &[Scalar]| Canonical::of_all(values, info.normalize).ok();
     canonical(&stored).is_some_and(|stored| canonical(parts) == Some(stored))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Normalizer, Range};
+    use super::*;
+    use crate::bytes::Scope;
+
+    fn info(kind: IndexKind) -> IndexInfo {
+        IndexInfo { kind, normalize: &[Normalizer::CaseFold], bits: 128 }
+    }
+
+    fn ask(probe: &Probe, kind: IndexKind) -> Result<ProbeTokens, NotAskable> {
+        let scope = Scope::default();
+        let place = IndexPlace { realm: None, scope: &scope, collection: "people" };
+        probe_tokens(probe, &["field".to_owned()], &info(kind), place, &IndexKey::from_bytes(&[7; 32]), 30)
+    }
+
+    fn text(text: &str) -> Scalar {
+        Scalar::Text(text.to_owned())
+    }
+
+    fn starts(start: &str) -> Probe {
+        Probe::StartsWith(start.to_owned().into())
+    }
+
+    fn words(words: &[&str]) -> Probe {
+        Probe::Words(words.iter().map(|word| (*word).to_owned().into()).collect())
+    }
+
+    fn between(from: i128, to: i128) -> Probe {
+        Probe::Range {
+            from: Bound::Included(Scalar::Integer(from)),
+            to: Bound::Excluded(Scalar::Integer(to)),
+        }
+    }
+
+    const RANGE: IndexKind = IndexKind::Range(Range::Integer { min: 0, max: 99, step: 1 });
+    const PREFIX: IndexKind = IndexKind::Prefix { min: 2, max: 3 };
+
+    #[test]
+    fn a_beginning_is_asked_for_as_far_as_the_index_tells_beginnings_apart() {
+        assert_eq!(ask(&starts("a"), PREFIX), Err(NotAskable::TooShort { min: 2 }));
+        for (start, widened) in [("ab", false), ("abc", false), ("abcd", true), ("éèê", false)] {
+            let asked = ask(&starts(start), PREFIX).expect("long enough");
+            assert_eq!((asked.tokens.len(), asked.widened), (1, widened), "{start}");
+        }
+        assert_eq!(
+            ask(&starts("abcd"), PREFIX).map(|asked| asked.tokens),
+            ask(&starts("ABC"), PREFIX).map(|asked| asked.tokens)
+        );
+    }
+
+    #[test]
+    fn of_several_words_the_longest_is_asked_for() {
+        let one = ask(&words(&["Lovelace"]), IndexKind::Words).expect("a word");
+        let two = ask(&words(&["ada lovelace", "of"]), IndexKind::Words).expect("words");
+        assert_eq!((one.widened, two.widened, two.tokens), (false, true, one.tokens));
+        assert_eq!(ask(&words(&["-", ""]), IndexKind::Words), Err(NotAskable::NoWord));
+    }
+
+    #[test]
+    fn an_index_answers_its_own_kind_of_question_only() {
+        let probes = [Probe::Eq(text("ada")), starts("ada"), words(&["ada"]), between(3, 8)];
+        let kinds = [IndexKind::Equality, PREFIX, IndexKind::Words, RANGE];
+        for (i, probe) in probes.iter().enumerate() {
+            assert_eq!(format!("{probe:?}"), "[sensitive]");
+            for (j, kind) in kinds.into_iter().enumerate() {
+                assert_eq!(ask(probe, kind).err(), (i != j).then_some(NotAskable::OtherKind), "{i} {j}");
+                let value = if i == 3 { Scalar::Integer(5) } else { text("Ada") };
+                assert_eq!(holds(probe, &info(kind), Some(&value)), i == j, "{i} {j}");
+                assert!(!holds(probe, &info(kind), None), "an absent value satisfies nothing");
+            }
+        }
+        assert_eq!(ask(&between(3, 8), RANGE).expect("integers").tokens.len(), 2);
+    }
+
+    #[test]
+    fn a_condition_holds_for_what_it_says_and_for_nothing_else() {
+        let held = |probe: &Probe, kind, value: Scalar| holds(probe, &info(kind), Some(&value));
+        for kind in [IndexKind::Equality, IndexKind::Unique] {
+            assert!(held(&Probe::Eq(text("ADA")), kind, text("ada")));
+            assert!(!held(&Probe::Eq(text("ad")), kind, text("ada")));
+            assert!(!held(&Probe::Eq(Scalar::Integer(1)), kind, text("1")));
+        }
+        assert!(
+            held(&starts("ADAM"), PREFIX, text("adamant")) && !held(&starts("adan"), PREFIX, text("adamant"))
+        );
+        assert!(!held(&starts("ad"), PREFIX, Scalar::Integer(1)));
+        let both = words(&["ada", "Byron"]);
+        assert!(
+            held(&both, IndexKind::Words, text("Byron, Ada")) && !held(&both, IndexKind::Words, text("Ada"))
+        );
+        assert!(
+            held(&between(3, 8), RANGE, Scalar::Integer(7))
+                && !held(&between(3, 8), RANGE, Scalar::Integer(8))
+        );
+    }
+
+    #[test]
+    fn a_compound_condition_is_of_all_parts() {
+        let info = CompoundInfo { name: "both", normalize: &[Normalizer::CaseFold], bits: 128 };
+        let parts = [text("ADA"), Scalar::Integer(7)];
+        assert!(compound_holds(&parts, &info, &[Some(text("ada")), Some(Scalar::Integer(7))]));
+        for stored in [
+            vec![Some(text("ada")), Some(Scalar::Integer(8))],
+            vec![Some(text("ada")), None],
+            vec![Some(text("ada"))],
+        ] {
+            assert!(!compound_holds(&parts, &info, &stored));
+        }
+    }
+}

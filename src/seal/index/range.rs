@@ -244,3 +244,130 @@ fn time(text: &str) -> Option<Timestamp> {
     }
     text.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTEGERS: Range = Range::Integer { min: 0, max: 99, step: 1 };
+    const DECIMALS: Range = Range::Decimal { min: "-10", max: "10", step: "0.5" };
+    const TIMES: Range = Range::Time { min: 0, max: 4_102_444_800, step: 86_400 };
+
+    fn texts(texts: &[&str]) -> Vec<Scalar> {
+        texts.iter().map(|text| Scalar::Text((*text).to_owned())).collect()
+    }
+
+    /// Values of each kind, each above the one before, also outside the domain.
+    fn rising() -> [(Range, Vec<Scalar>); 3] {
+        let mut decimals = vec![Scalar::Real(f64::NEG_INFINITY)];
+        decimals.extend(texts(&["-12.5", "-0.25"]));
+        decimals.extend([Scalar::Real(-0.125), Scalar::Integer(0), Scalar::Real(0.001)]);
+        decimals.extend(texts(&["0.0011", "2"]));
+        decimals.extend([Scalar::Integer(3), Scalar::Real(f64::INFINITY)]);
+        let times = [
+            "1900-01-01",
+            "2026-01-31",
+            "2026-01-31T00:00:00.5Z",
+            "2026-02-01T00:00:00+02:00",
+            "2026-02-01",
+            "2200-01-01",
+        ];
+        [
+            (INTEGERS, [i128::MIN, -1, 0, 3, 4, 99, 100, i128::MAX].map(Scalar::Integer).to_vec()),
+            (DECIMALS, decimals),
+            (TIMES, texts(&times)),
+        ]
+    }
+
+    #[test]
+    fn a_range_holds_exactly_what_is_between_its_bounds() {
+        for (range, values) in rising() {
+            let buckets = Buckets::of(&range).expect("valid");
+            for (at, value) in values.iter().enumerate() {
+                assert!(buckets.holds(value, Bound::Unbounded, Bound::Unbounded));
+                for (end, bound) in values.iter().enumerate() {
+                    let told = format!("{range:?} {at} {end}");
+                    let from = |bound| buckets.holds(value, bound, Bound::Unbounded);
+                    assert_eq!(
+                        (from(Bound::Included(bound)), from(Bound::Excluded(bound))),
+                        (at >= end, at > end),
+                        "{told}"
+                    );
+                    let to = |bound| buckets.holds(value, Bound::Unbounded, bound);
+                    assert_eq!(
+                        (to(Bound::Included(bound)), to(Bound::Excluded(bound))),
+                        (at <= end, at < end),
+                        "{told}"
+                    );
+                }
+            }
+            let (low, high) = (Bound::Included(&values[1]), Bound::Included(&values[3]));
+            let held: Vec<_> = values.iter().map(|value| buckets.holds(value, low, high)).collect();
+            assert_eq!(held[..5], [false, true, true, true, false], "{range:?}");
+            assert!(!buckets.holds(&Scalar::Bool(true), Bound::Unbounded, Bound::Unbounded));
+        }
+    }
+
+    #[test]
+    fn a_value_is_in_its_bucket_and_in_the_one_at_the_end_where_it_is_outside() {
+        let buckets = [[0, 0, 0, 3, 4, 99, 99, 99].to_vec(), vec![0, 0, 19, 19, 20, 20, 20, 24, 26, 40]];
+        for ((range, values), expected) in rising().into_iter().zip(buckets) {
+            let all = Buckets::of(&range).expect("valid");
+            let found: Vec<_> =
+                values.iter().map(|value| all.bucket(&all.point(value).expect("of its kind"))).collect();
+            assert_eq!(found, expected, "{range:?}");
+        }
+    }
+
+    #[test]
+    fn bounds_beyond_what_numbers_take_are_refused() {
+        const MOST: &str = "99999999999999999999999999999999999999999999999999";
+        const LEAST: &str = "-99999999999999999999999999999999999999999999999999";
+        for (min, max, step) in
+            [("0", MOST, "1"), (LEAST, "0", "1"), ("0", "1", MOST), ("0", "1", "0"), ("1", "1", "1")]
+        {
+            assert_eq!(
+                Buckets::of(&Range::Decimal { min, max, step }),
+                Err(NotIndexable::Bounds),
+                "{min} {max}"
+            );
+        }
+        let halves = Buckets::of(&DECIMALS).expect("valid");
+        let expected = Buckets { unit: Unit::Decimal { scale: 1 }, min: -100, max: 100, step: 5 };
+        assert_eq!(halves, expected);
+    }
+
+    fn covered(range: &Range, from: Bound<i128>, to: Bound<i128>, budget: usize) -> Vec<(u8, u128)> {
+        let (from, to) = (from.map(Scalar::Integer), to.map(Scalar::Integer));
+        let cover =
+            Buckets::of(range).expect("valid").cover(from.as_ref(), to.as_ref(), budget).expect("integers");
+        cover.intervals.iter().map(|interval| (interval.level, interval.index)).collect()
+    }
+
+    #[test]
+    fn an_excluded_integer_is_outside_the_cover() {
+        let three_to_seven = [(0, 3), (2, 1)];
+        for (from, to) in [
+            (Bound::Included(3), Bound::Included(7)),
+            (Bound::Excluded(2), Bound::Excluded(8)),
+            (Bound::Included(3), Bound::Excluded(8)),
+        ] {
+            assert_eq!(covered(&INTEGERS, from, to, 30), three_to_seven);
+        }
+        let widest = Range::Integer { min: i128::MIN, max: i128::MAX, step: 1 };
+        assert!(covered(&widest, Bound::Excluded(i128::MAX), Bound::Unbounded, 1).len() <= 1);
+    }
+
+    #[test]
+    fn a_cover_up_to_the_end_reaches_beyond_it_where_that_is_shorter() {
+        let to_the_end = covered(&INTEGERS, Bound::Included(1), Bound::Unbounded, 30);
+        assert_eq!(to_the_end, [(0, 1), (1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (6, 1)]);
+        assert_eq!(covered(&INTEGERS, Bound::Included(1), Bound::Included(99), 30), to_the_end);
+        let one = Range::Integer { min: 0, max: 9, step: 10 };
+        assert_eq!(
+            covered(&one, Bound::Included(3), Bound::Unbounded, 30),
+            [(0, 0)],
+            "there is one bucket only"
+        );
+    }
+}

@@ -439,7 +439,11 @@ fn a_scalar_is_what_serde_makes_of_a_value() {
     assert_eq!(scalar(&'x'), Ok(Some(Scalar::Text("x".to_owned()))));
     assert_eq!(scalar(&Some(Some(true))), Ok(Some(Scalar::Bool(true))));
     assert_eq!(scalar(&()), Ok(None));
-    assert_eq!(scalar(&0.5_f32), Ok(Some(Scalar::Real(0.5))));
+    assert_eq!(
+        (scalar(&0.5_f32), scalar(&0.5_f64)),
+        (Ok(Some(Scalar::Real(0.5))), Ok(Some(Scalar::Real(0.5))))
+    );
+    assert_eq!(format!("{:?}", Scalar::Integer(7)), "[sensitive]");
     assert_eq!(scalar(serde_bytes::Bytes::new(b"x")), Ok(Some(Scalar::Bytes(b"x".to_vec()))));
     assert_eq!(scalar(&chrono::NaiveDate::MIN), Ok(Some(Scalar::Text("-262143-01-01".to_owned()))));
     assert_eq!(scalar(&vec![1]), Err(NotIndexable::NotOneValue));

@@ -289,3 +289,82 @@ fn sorted(tokens: impl Iterator<Item = [u8; 32]>, bits: u8) -> Vec<Vec<u8>> {
     firsts.dedup();
     firsts.into_iter().map(|first| short(first, bits)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Range;
+    use super::*;
+    use crate::bytes::DocumentPath;
+
+    fn key() -> IndexKey {
+        IndexKey::from_bytes(&[7; 32])
+    }
+
+    const fn index(kind: IndexKind) -> IndexInfo {
+        IndexInfo { kind, normalize: &[], bits: 128 }
+    }
+
+    const TEXTS: &[IndexInfo] =
+        &[index(IndexKind::Unique), index(IndexKind::Prefix { min: 2, max: 4 }), index(IndexKind::Words)];
+    const NUMBERS: &[IndexInfo] = &[index(IndexKind::Range(Range::Integer { min: 0, max: 7, step: 1 }))];
+
+    fn term(infos: &'static [IndexInfo], value: Scalar) -> Terms {
+        Terms { path: vec!["field".to_owned()], values: Values::Field { infos, value } }
+    }
+
+    fn location() -> Location {
+        Location::new(DocumentPath::parse("people/ada").expect("valid"))
+    }
+
+    fn entry(infos: &'static [IndexInfo], value: Scalar) -> Entry {
+        let mut entries = tokens(&[term(infos, value)], &key(), &location()).expect("indexable");
+        entries.remove("field").expect("one entry")
+    }
+
+    #[test]
+    fn an_entry_counts_all_its_tokens_and_names_its_key() {
+        let text = entry(TEXTS, Scalar::Text("Ada B C".to_owned()));
+        assert!(text.eq.is_some() && text.unique.is_some());
+        assert_eq!((text.prefix.len(), text.words.len(), text.count()), (3, 3, 8));
+        assert_eq!(text.key, key().id().as_bytes()[..16]);
+        let number = entry(NUMBERS, Scalar::Integer(5));
+        assert_eq!((number.range.len(), number.count()), (4, 4));
+        let both = Entry { range: number.range, ..text };
+        assert_eq!(both.count(), 12);
+    }
+
+    #[test]
+    fn a_field_alone_has_the_tokens_that_it_has_in_its_document() {
+        let text = || Scalar::Text("Ada B C".to_owned());
+        let alone = fill_field(&mut Maker::of(&key(), &location()), &term(TEXTS, text())).expect("indexable");
+        let whole = entry(TEXTS, text());
+        assert_eq!(alone, Entry { key: [0; 16], unique: None, ..whole });
+        let closed = Terms { path: vec!["field".to_owned()], values: Values::Closed };
+        assert_eq!(fill_field(&mut Maker::of(&key(), &location()), &closed), Ok(Entry::default()));
+        assert!(tokens(&[closed], &key(), &location()).expect("nothing to be made").is_empty());
+    }
+
+    #[test]
+    fn beginnings_have_as_many_characters_as_the_index_says() {
+        let of = |text, min, max| beginnings(text, min, max).collect::<Vec<_>>();
+        assert_eq!(of("Zoë!", 2, 3), ["Zo", "Zoë"]);
+        assert_eq!(of("Zoë!", 3, 3), ["Zoë"]);
+        assert_eq!(of("Zoë!", 1, 9), ["Z", "Zo", "Zoë", "Zoë!"]);
+        assert!(of("Zoë!", 5, 9).is_empty());
+        const THREE: &[IndexInfo] = &[index(IndexKind::Prefix { min: 3, max: 3 })];
+        assert_eq!(entry(THREE, Scalar::Text("Zoë!".to_owned())).prefix.len(), 1);
+    }
+
+    #[test]
+    fn a_token_is_cut_to_its_bits() {
+        let token = [0xff; 32];
+        assert_eq!(cut(&token, 8), [0xff]);
+        assert_eq!(cut(&token, 13), [0xff, 0xf8]);
+        assert_eq!(cut(&token, 16), [0xff, 0xff]);
+        assert_eq!(cut(&token, 127)[15], 0xfe);
+        assert_eq!(cut(&token, 128), [0xff; 16]);
+        assert_eq!((cut(&token, 0), cut(&token, 255)), (vec![0xff], vec![0xff; 16]));
+        let tokens = [[3; 32], [1; 32], [3; 32], [2; 32]];
+        assert_eq!(sorted(tokens.into_iter(), 8), [[1], [2], [3]]);
+    }
+}
