@@ -29,7 +29,9 @@ const SYNTHETIC: [&str; 4] = [ID, FULL_ID, CREATED, UPDATED];
 // `pub` because a sealed trait names it; this module is private.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Over {
+    /// A [`Batch`](super::Batch).
     Batch,
+    /// A [`Transaction`](super::Transaction).
     Transaction,
 }
 
