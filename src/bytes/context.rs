@@ -156,10 +156,10 @@ impl StepPath {
     }
 
     /// The name of the field at the document's root that the path leads into.
-    pub(crate) fn root(&self) -> Option<String> {
-        match self.decode().steps().first()? {
-            FieldStep::Key(key) => Some(key.clone()),
-            FieldStep::Index(_) => None,
+    pub(crate) fn root(&self) -> Option<&str> {
+        match self.encoded.split_first()? {
+            (&KEY, rest) => Some(split_key(rest)?.0),
+            _ => None,
         }
     }
 }
@@ -170,9 +170,14 @@ fn decode_index(bytes: &[u8]) -> Option<(FieldStep, &[u8])> {
 }
 
 fn decode_key(bytes: &[u8]) -> Option<(FieldStep, &[u8])> {
+    let (key, rest) = split_key(bytes)?;
+    Some((FieldStep::Key(key.to_owned()), rest))
+}
+
+fn split_key(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let (len, rest) = bytes.split_first_chunk()?;
     let (key, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
-    Some((FieldStep::Key(str::from_utf8(key).ok()?.to_owned()), rest))
+    Some((str::from_utf8(key).ok()?, rest))
 }
 
 /// What a value is sealed in.

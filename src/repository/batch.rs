@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::collection::Over;
 use super::outcome::{self, Failure, Unknown};
 use super::transaction::OverStore;
 use super::unique;
@@ -77,7 +78,7 @@ impl Batch {
     /// An error of a call means that it was not put into the batch.
     #[must_use]
     pub fn on<R: OverStore>(&self, repository: &R) -> R {
-        repository.over(Arc::clone(&self.0) as Arc<dyn Store>, false)
+        repository.over(Arc::clone(&self.0) as Arc<dyn Store>, Over::Batch)
     }
 
     /// Sends what is left, and tells what became of all.
@@ -95,7 +96,7 @@ impl Batch {
         let count = state.operations.len();
         let writes = std::mem::take(&mut state.writes);
         if !writes.is_empty() {
-            let commit = commit(&*self.0.store, writes).await?;
+            let commit = commit(&*self.0.store, &writes).await?;
             state.report.commits = 1;
             state.report.last_commit = commit.commit_time;
         }
@@ -287,9 +288,9 @@ fn with_writes<'a>(
     })
 }
 
-async fn commit(store: &dyn Store, writes: Vec<Write>) -> Result<Commit, Error> {
-    match outcome::commit(store, writes.clone()).await {
-        Err(error) => Err(unique::explained(store, &writes, error).await),
+async fn commit(store: &dyn Store, writes: &[Write]) -> Result<Commit, Error> {
+    match outcome::commit(store, writes).await {
+        Err(error) => Err(unique::explained(store, writes, error).await),
         answer => answer,
     }
 }

@@ -11,9 +11,9 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 
 use super::collection::{Collection, decode_companion, reads_twice};
+use crate::bytes::FieldPath;
 use crate::bytes::context::StepPath;
 use crate::bytes::envelope::Header;
-use crate::bytes::{FieldPath, FieldStep};
 use crate::error::Error;
 use crate::seal::{Document, Slot, for_each_slot};
 use crate::store::value::{array_of, encode_unchecked, map_of};
@@ -85,9 +85,10 @@ pub(super) fn sealed_anew<T: Document>(
     for_each_slot::<T>(sealed, |path, slot| {
         if let Slot::Stored(bytes) = slot
             && !before.contains(bytes)
-            && let Some(FieldStep::Key(root)) = path.decode().steps().first()
+            && let Some(root) = path.root()
+            && !roots.contains(root)
         {
-            roots.insert(root.clone());
+            roots.insert(root.to_owned());
         }
     });
     Ok(roots)

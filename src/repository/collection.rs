@@ -1,11 +1,12 @@
 //! What both repositories share: which documents, and between documents and companions.
 
 use std::any::type_name;
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::outcome;
-use super::seal_map::{Indexes, SEAL};
+use super::seal_map::{Indexes, SEAL, entry_path};
 use super::stored::Stored;
 use crate::bytes::{CollectionPath, DocumentPath, Location, LocationError, Scope};
 use crate::error::Error;
@@ -24,6 +25,16 @@ const CREATED: &str = "_firestore_created";
 const UPDATED: &str = "_firestore_updated";
 const SYNTHETIC: [&str; 4] = [ID, FULL_ID, CREATED, UPDATED];
 
+/// What takes a commit's writes instead of the database, and sends them later.
+// `pub` because a sealed trait names it; this module is private.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Over {
+    /// A [`Batch`](super::Batch).
+    Batch,
+    /// A [`Transaction`](super::Transaction).
+    Transaction,
+}
+
 /// The documents of type `T` in one collection, under one scope.
 pub(super) struct Collection<T> {
     store: Arc<dyn Store>,
@@ -31,7 +42,9 @@ pub(super) struct Collection<T> {
     scope: Scope,
     realm: Option<String>,
     indexes: Arc<Indexes>,
-    in_transaction: bool,
+    /// The mask of a write of all fields of the type, with the entries that may be theirs.
+    known: FieldMask,
+    over: Option<Over>,
     document: PhantomData<fn() -> T>,
 }
 
@@ -43,7 +56,8 @@ impl<T> Clone for Collection<T> {
             scope: self.scope.clone(),
             realm: self.realm.clone(),
             indexes: Arc::clone(&self.indexes),
-            in_transaction: self.in_transaction,
+            known: self.known.clone(),
+            over: self.over,
             document: PhantomData,
         }
     }
@@ -56,18 +70,21 @@ impl<T: Document> Collection<T> {
     {
         let path = CollectionPath::parse(T::COLLECTION).expect("the derive checks the collection's path");
         let indexes = Arc::new(Indexes::of::<T>());
-        let (scope, in_transaction) = (Scope::default(), false);
-        Self { store, path, scope, realm: None, indexes, in_transaction, document: PhantomData }
+        let names = known_names::<T>().map(|name| vec![name.to_owned()]);
+        let entries: BTreeSet<_> = indexes.all().collect();
+        let known = FieldMask::new(names.chain(entries.into_iter().map(|name| entry_path(name))).collect());
+        let scope = Scope::default();
+        Self { store, path, scope, realm: None, indexes, known, over: None, document: PhantomData }
     }
 
     /// The same documents in another store.
-    pub(super) fn over(&self, store: Arc<dyn Store>, in_transaction: bool) -> Self {
-        Self { store, in_transaction, ..self.clone() }
+    pub(super) fn over(&self, store: Arc<dyn Store>, over: Over) -> Self {
+        Self { store, over: Some(over), ..self.clone() }
     }
 
     /// Whether the store is a transaction: what it has written, it reads as such.
     pub(super) fn in_transaction(&self) -> bool {
-        self.in_transaction
+        self.over == Some(Over::Transaction)
     }
 
     pub(super) fn under(mut self, parent: &str) -> Result<Self, LocationError> {
@@ -110,6 +127,14 @@ impl<T: Document> Collection<T> {
 
     pub(super) fn indexes(&self) -> &Indexes {
         &self.indexes
+    }
+
+    /// The mask of a write of all fields of the type, and of these paths.
+    pub(super) fn known(&self, more: Vec<Vec<String>>) -> FieldMask {
+        if more.is_empty() {
+            return self.known.clone();
+        }
+        FieldMask::new(self.known.paths().iter().cloned().chain(more).collect())
     }
 
     /// Where the document with this id stands: under the scope that the document names, or else the
@@ -217,7 +242,11 @@ impl<T: Document> Collection<T> {
 
     /// Applies writes of which the first is a document's, and tells when.
     pub(super) async fn commit(&self, writes: Vec<Write>) -> Result<Option<Time>, Error> {
-        let commit = outcome::commit(&*self.store, writes).await?;
+        let commit = match self.over {
+            None => outcome::commit(&*self.store, &writes).await?,
+            // They are kept for later, so no answer about them can be lost.
+            Some(_) => self.store.commit(writes).await?,
+        };
         Ok(commit.update_times.into_iter().next().flatten().or(commit.commit_time))
     }
 }

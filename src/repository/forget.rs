@@ -98,12 +98,12 @@ impl<T: Document + 'static> SealedRepository<T> {
         let store = self.collection.store();
         let mut count = 0;
         for chunk in writes.chunks(CHUNK) {
-            match outcome::commit(store, chunk.to_vec()).await {
+            match outcome::commit(store, chunk).await {
                 Ok(_) => count += u64::try_from(chunk.len()).unwrap_or(u64::MAX),
                 // One of the documents went meanwhile.
                 Err(Error::Store(StoreError::NotFound { .. })) => {
                     for write in chunk {
-                        match outcome::commit(store, vec![write.clone()]).await {
+                        match outcome::commit(store, std::slice::from_ref(write)).await {
                             Err(Error::Store(StoreError::NotFound { .. })) => {}
                             result => count += result.map(|_| 1)?,
                         }

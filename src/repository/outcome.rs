@@ -38,10 +38,10 @@ pub(super) struct Unknown {
 }
 
 /// Applies all writes, or none; where the answer is lost, finds out.
-pub(super) async fn commit(store: &dyn Store, writes: Vec<Write>) -> Result<Commit, Error> {
-    settle(store, &writes).await.map_err(|failure| match failure {
+pub(super) async fn commit(store: &dyn Store, writes: &[Write]) -> Result<Commit, Error> {
+    settle(store, writes).await.map_err(|failure| match failure {
         Failure::Refused(error) => error.into(),
-        Failure::Unknown(Unknown { lost, .. }) => unknown(&writes, lost),
+        Failure::Unknown(Unknown { lost, .. }) => unknown(writes, lost),
     })
 }
 

@@ -84,6 +84,11 @@ impl Indexes {
         self.entries.keys().chain(self.former.keys())
     }
 
+    /// Whether an entry is one of those.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.entries.contains_key(name) || self.former.contains_key(name)
+    }
+
     /// The entries that change when these fields are written. A compound index takes all of its fields, or
     /// loses its tokens with one that is deleted.
     ///

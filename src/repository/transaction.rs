@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 
+use super::collection::Over;
 use super::keyed::Repository;
 use super::keyless::SealedRepository;
 use super::outcome::{find_out, is_lost, may_be_applied};
@@ -132,7 +133,7 @@ impl Transaction {
     /// was changed in part is not read any more: read first.
     #[must_use]
     pub fn on<R: OverStore>(&self, repository: &R) -> R {
-        repository.over(Arc::clone(&self.0) as Arc<dyn Store>, true)
+        repository.over(Arc::clone(&self.0) as Arc<dyn Store>, Over::Transaction)
     }
 }
 
@@ -148,24 +149,24 @@ pub trait OverStore: private::OverStore {}
 impl<R: private::OverStore> OverStore for R {}
 
 mod private {
-    use super::{Arc, Store};
+    use super::{Arc, Over, Store};
 
     pub trait OverStore {
         /// The same documents in another store.
         #[must_use]
-        fn over(&self, store: Arc<dyn Store>, in_transaction: bool) -> Self;
+        fn over(&self, store: Arc<dyn Store>, over: Over) -> Self;
     }
 }
 
 impl<T: Sealable> private::OverStore for Repository<T> {
-    fn over(&self, store: Arc<dyn Store>, in_transaction: bool) -> Self {
-        Self { collection: self.collection.over(store, in_transaction), ..self.clone() }
+    fn over(&self, store: Arc<dyn Store>, over: Over) -> Self {
+        Self { collection: self.collection.over(store, over), ..self.clone() }
     }
 }
 
 impl<T: Sealable> private::OverStore for SealedRepository<T> {
-    fn over(&self, store: Arc<dyn Store>, in_transaction: bool) -> Self {
-        Self { collection: self.collection.over(store, in_transaction) }
+    fn over(&self, store: Arc<dyn Store>, over: Over) -> Self {
+        Self { collection: self.collection.over(store, over) }
     }
 }
 

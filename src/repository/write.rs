@@ -16,7 +16,7 @@ use crate::bytes::{DocumentPath, Location};
 use crate::error::Error;
 use crate::keys::KeyRing;
 use crate::seal::{Document, Index, Partial, SealError, Walk};
-use crate::store::{Document as RawDocument, FieldMask, Fields, Precondition, Time, Write};
+use crate::store::{Document as RawDocument, Fields, Precondition, Time, Write};
 
 /// A document that is sealed and about to be written.
 pub(super) struct Sealing<T: Document> {
@@ -282,15 +282,12 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
             outcome::mark(&mut fields)?;
         }
         // A field without a value is deleted, and so is one under an old alias.
-        let names = known_names::<T>().map(|name| vec![name.to_owned()]);
         let stored = read.and_then(|read| seal_map::entries(&read.fields)).into_iter().flat_map(Fields::keys);
-        let entries = self.collection.indexes().all().chain(stored.filter(|name| self.is_known(name)));
-        let mut entries: Vec<&String> = entries.chain(tokens.entries.keys()).collect();
-        entries.sort_unstable();
-        entries.dedup();
+        let entries = stored.filter(|name| self.is_known(name)).chain(tokens.entries.keys());
+        let more: BTreeSet<&String> = entries.filter(|name| !self.collection.indexes().has(name)).collect();
         let mark = (!anew).then(mark_path);
-        let mask = names.chain(entries.into_iter().map(|name| entry_path(name))).chain(mark).collect();
-        Ok(Write::merge(path.clone(), fields, FieldMask::new(mask)))
+        let mask = self.collection.known(more.into_iter().map(|name| entry_path(name)).chain(mark).collect());
+        Ok(Write::merge(path.clone(), fields, mask))
     }
 
     /// Whether an entry is of a field that the type has.
@@ -310,7 +307,7 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
 
 /// Whether an entry is of a field that the type has.
 pub(super) fn is_known<T: Document>(indexes: &seal_map::Indexes, name: &str) -> bool {
-    indexes.all().any(|known| known == name) || {
+    indexes.has(name) || {
         let root = seal_map::root(name);
         known_names::<T>().any(|known| known == root)
     }

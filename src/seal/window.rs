@@ -34,7 +34,8 @@ impl PlaintextWindow {
     }
 
     pub(super) fn covers(&self, path: &StepPath) -> bool {
-        self.until.is_to_come() && path.root().is_some_and(|root| self.fields.contains(&root))
+        self.until.is_to_come()
+            && path.root().is_some_and(|root| self.fields.iter().any(|field| field == root))
     }
 
     pub(super) fn count(&self) {

@@ -1,6 +1,7 @@
 //! Documents, writes and pages as a store sees them.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use ::firestore::gcloud_sdk::google::firestore::v1::MapValue;
 use ::firestore::gcloud_sdk::prost::Message;
@@ -45,14 +46,15 @@ pub enum Precondition {
 /// Fields by path: each path is a list of names from the document's root, unescaped.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FieldMask {
-    paths: Vec<Vec<String>>,
+    // Shared: the masks of most writes are the same.
+    paths: Arc<[Vec<String>]>,
 }
 
 impl FieldMask {
     /// A mask of these paths; an empty one names no field at all.
     #[must_use]
     pub fn new(paths: Vec<Vec<String>>) -> Self {
-        Self { paths }
+        Self { paths: paths.into() }
     }
 
     /// The paths, each a list of names.
@@ -72,7 +74,7 @@ impl FieldMask {
     #[must_use]
     pub fn project(&self, fields: &Fields) -> Fields {
         let mut projected = Fields::new();
-        for path in &self.paths {
+        for path in self.paths.iter() {
             if let Some(value) = value_at(fields, path) {
                 set_at(&mut projected, path, value.clone());
             }
@@ -83,7 +85,7 @@ impl FieldMask {
     /// The same, without copying whole fields. What it leaves is of no use.
     pub(super) fn take(&self, fields: &mut Fields) -> Fields {
         let mut taken = Fields::new();
-        for path in &self.paths {
+        for path in self.paths.iter() {
             let value = match path.as_slice() {
                 [name] => fields.remove(name),
                 path => value_at(fields, path).cloned(),
@@ -198,7 +200,10 @@ pub(crate) fn same(left: &Value, right: &Value) -> bool {
 
 /// A path in Firestore's notation.
 pub(super) fn encode_path(path: &[String]) -> String {
-    path.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(".")
+    match path {
+        [name] => quoted(name),
+        path => path.iter().map(|name| quoted(name)).collect::<Vec<_>>().join("."),
+    }
 }
 
 fn quoted(name: &str) -> String {

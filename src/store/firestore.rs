@@ -149,17 +149,17 @@ impl FirestoreStore {
     }
 
     /// Sends a request until it succeeds, fails for good, or has been tried often enough. The
-    /// server is told how much time is left.
-    async fn attempts<M: Clone, T, F: Future<Output = Result<T, Status>>>(
+    /// server is told how much time is left. The message is made for each attempt.
+    async fn attempts<M, T, F: Future<Output = Result<T, Status>>>(
         &self,
-        message: M,
+        mut message: impl FnMut() -> M,
         again: fn(&Status) -> bool,
         send: impl Fn(FirestoreClient<GoogleAuthMiddleware>, Request<M>) -> F,
     ) -> Result<T, Status> {
         let started = Instant::now();
         let mut attempt = 1;
         loop {
-            let mut request = Request::new(message.clone());
+            let mut request = Request::new(message());
             let left = self.deadline.saturating_sub(started.elapsed());
             request.extensions_mut().insert(RequestTimeouts::new().with_total(left));
             match send(self.client(), request).await {
@@ -193,7 +193,7 @@ impl FirestoreStore {
         // A transaction in which a read failed is over.
         let again = if within.is_some() { |_: &_| false } else { read_may_succeed };
         let answers = self
-            .attempts(request, again, |mut client, request| async move {
+            .attempts(copies(request), again, |mut client, request| async move {
                 let mut stream = client.batch_get_documents(request).await?.into_inner();
                 let mut answers = Vec::with_capacity(paths.len());
                 while let Some(message) = stream.try_next().await? {
@@ -240,7 +240,7 @@ impl FirestoreStore {
         let request =
             GetDocumentRequest { name: name.clone(), mask: mask.map(read_mask), ..Default::default() };
         let answer = self
-            .attempts(request, read_may_succeed, |mut client, request| async move {
+            .attempts(copies(request), read_may_succeed, |mut client, request| async move {
                 Ok(client.get_document(request).await?.into_inner())
             })
             .await;
@@ -311,17 +311,24 @@ impl FirestoreStore {
             transaction: within.map(|within| within.0.clone()).unwrap_or_default(),
             ..Default::default()
         };
-        let size = request.encoded_len();
+        // Kept for another attempt: that takes a fraction of what a copy of all values takes.
+        let encoded = request.encode_to_vec();
+        let size = encoded.len();
         if size > MAX_REQUEST_BYTES {
             let reason = format!(
                 "the commit takes {size} bytes; Firestore takes at most {MAX_REQUEST_BYTES} at once: split it"
             );
             return Err(StoreError::Refused { reason });
         }
+        let mut first = Some(request);
+        let message = || {
+            let again = || CommitRequest::decode(encoded.as_slice()).expect("it is what was encoded");
+            first.take().unwrap_or_else(again)
+        };
         // A transaction that was aborted is over: its reads have to be done again too.
         let again = if within.is_some() { |_: &_| false } else { commit_may_succeed };
         let CommitResponse { write_results, commit_time } = self
-            .attempts(request, again, |mut client, request| async move {
+            .attempts(message, again, |mut client, request| async move {
                 Ok(client.commit(request).await?.into_inner())
             })
             .await
@@ -358,7 +365,7 @@ impl FirestoreStore {
             ..Default::default()
         };
         let page = self
-            .attempts(message, read_may_succeed, |mut client, message| async move {
+            .attempts(copies(message), read_may_succeed, |mut client, message| async move {
                 Ok(client.list_documents(message).await?.into_inner())
             })
             .await
@@ -385,6 +392,11 @@ impl fmt::Debug for FirestoreStore {
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()
     }
+}
+
+/// A small message for each attempt.
+fn copies<M: Clone>(message: M) -> impl FnMut() -> M {
+    move || message.clone()
 }
 
 /// The pause after this attempt: doubled each time, and shortened at random by up to half so that

@@ -5,8 +5,8 @@ use ::firestore::gcloud_sdk::google::firestore::v1::{
 };
 use ::firestore::gcloud_sdk::tonic::Code;
 
-use super::FirestoreStore;
 use super::status::{read_error, read_may_succeed};
+use super::{FirestoreStore, copies};
 use crate::bytes::DocumentPath;
 use crate::store::{Direction, FieldRef, From, Order, Query, StoreError, ValueType};
 
@@ -32,7 +32,7 @@ impl FirestoreStore {
         let mut names = Vec::new();
         loop {
             let answer = self
-                .attempts(request.clone(), read_may_succeed, |mut client, request| async move {
+                .attempts(copies(request.clone()), read_may_succeed, |mut client, request| async move {
                     Ok(client.partition_query(request).await?.into_inner())
                 })
                 .await

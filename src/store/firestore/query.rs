@@ -16,7 +16,7 @@ use tracing::{Instrument, debug, debug_span};
 
 use super::status::{deadline_error, read_error, read_may_succeed, read_within_error};
 use super::structured::alias;
-use super::{ATTEMPTS, FirestoreStore, pause};
+use super::{ATTEMPTS, FirestoreStore, copies, pause};
 use crate::store::query::rules;
 use crate::store::{
     Aggregation, Cursor, Document, Explanation, FieldMask, Query, StoreError, Transaction, Value,
@@ -61,7 +61,7 @@ impl FirestoreStore {
         // A transaction in which a read failed is over.
         let again = if within.is_some() { |_: &Status| false } else { read_may_succeed };
         let result = self
-            .attempts(request, again, |mut client, request| async move {
+            .attempts(copies(request), again, |mut client, request| async move {
                 let mut answers = client.run_aggregation_query(request).await?.into_inner();
                 let mut result = None;
                 while let Some(message) = answers.try_next().await? {
@@ -85,7 +85,7 @@ impl FirestoreStore {
         let mut request = self.run_request(&query, None);
         request.explain_options = Some(ExplainOptions { analyze: true });
         let metrics = self
-            .attempts(request, read_may_succeed, |mut client, request| async move {
+            .attempts(copies(request), read_may_succeed, |mut client, request| async move {
                 let mut answers = client.run_query(request).await?.into_inner();
                 let mut metrics = None;
                 while let Some(message) = answers.try_next().await? {

@@ -5,8 +5,8 @@ use ::firestore::gcloud_sdk::google::firestore::v1::{
     transaction_options::{Mode, ReadOnly, ReadWrite, read_only::ConsistencySelector},
 };
 
-use super::FirestoreStore;
 use super::status::{read_error, read_may_succeed};
+use super::{FirestoreStore, copies};
 use crate::store::{StoreError, Transaction, TransactionMode};
 
 impl FirestoreStore {
@@ -28,7 +28,7 @@ impl FirestoreStore {
             ..Default::default()
         };
         let begun = self
-            .attempts(message, read_may_succeed, |mut client, message| async move {
+            .attempts(copies(message), read_may_succeed, |mut client, message| async move {
                 Ok(client.begin_transaction(message).await?.into_inner())
             })
             .await
@@ -46,7 +46,7 @@ impl FirestoreStore {
             transaction: transaction.0.clone(),
             ..Default::default()
         };
-        self.attempts(message, read_may_succeed, |mut client, message| async move {
+        self.attempts(copies(message), read_may_succeed, |mut client, message| async move {
             client.rollback(message).await.map(|_| ())
         })
         .await
