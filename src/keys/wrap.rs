@@ -282,6 +282,9 @@ mod tests {
     #[test]
     fn a_local_root_unwraps_and_shows_its_name() {
         let root = LocalRoot::from_bytes(&[7; 32]);
+        let id = root.root().strip_prefix("local:").expect("its kind, then its id");
+        assert!(id.len() == 64 && id.bytes().all(|digit| digit.is_ascii_hexdigit()), "{id}");
+        assert_ne!(root.root(), LocalRoot::from_bytes(&[8; 32]).root());
         assert!(root.can_unwrap());
         assert_eq!(format!("{root:?}"), format!("LocalRoot {{ root: {:?}, .. }}", root.root()));
     }
