@@ -363,7 +363,7 @@ mod tests {
         let mut path = StepPath::from(&nested());
         assert_eq!((path.decode(), path.len()), (nested(), 3));
         assert_eq!(path.names(), ["a.b", "c"]);
-        assert_eq!(path.root().as_deref(), Some("a.b"));
+        assert_eq!(path.root(), Some("a.b"));
         path.clear();
         assert_eq!((path.decode(), path.len(), path.root()), (FieldPath::default(), 0, None));
         path.push_index(0);
