@@ -88,6 +88,7 @@ async fn main() {
     chaos.calm();
 
     table(&samples);
+    draw(&samples);
     println!("{}", chaos.told());
     let (mut compared, mut places) = (0, Vec::new());
     for task in &tasks {
@@ -100,7 +101,6 @@ async fn main() {
         places.push(task.place().clone());
     }
     verify_shared(&direct, &places, &tally).await;
-    draw(&samples);
     let mut tally = tally.lock().unwrap();
     println!(
         "{} writes acknowledged, {} reads, {} of unknown outcome; {} documents compared at the end",
