@@ -148,6 +148,24 @@ async fn a_budget_of_writes_per_second_is_kept() {
 }
 
 #[tokio::test]
+async fn a_slow_job_need_not_finish_a_large_page_to_stop() {
+    let store = filled(300).await;
+    let budget = Budget::unlimited().writes_per_second(number(30));
+    let slow = job(&Around::new(&store), &Stamp::new(1)).limits(Limits::default()).budget(budget);
+    let slow = slow.parts(number(1));
+    let handle = slow.handle();
+    let task = tokio::spawn(async move { slow.run(|_| ()).await });
+    // Past the first page, which is small as the size of documents is not known yet.
+    while stamped(&store, 1).await < 60 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    handle.stop();
+    let stopped = task.await.unwrap().unwrap();
+    assert_eq!(stopped.end, End::Stopped);
+    assert!(stopped.run.written <= 150, "{stopped:?}");
+}
+
+#[tokio::test]
 async fn keys_that_are_away_are_waited_for_and_then_the_job_ends_at_a_checkpoint() {
     let store = filled(100).await;
     let (around, step) = (Around::new(&store), Stamp::new(1));

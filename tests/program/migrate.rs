@@ -50,7 +50,7 @@ fn without_rates(text: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_ends_at_a_checkpoint_and_the_same_command_goes_on() {
-    const DOCUMENTS: usize = 120;
+    const DOCUMENTS: usize = 400;
     let desk = Desk::with_customers().await;
     desk.customers(DOCUMENTS).await;
     let words = ["migrate", "seal", "customers", "--json", "--writes-per-second", "20", "--parts", "4"];

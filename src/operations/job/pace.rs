@@ -44,7 +44,7 @@ impl Budget {
     }
 
     /// At most this many documents are written in a second, by this task. It does not end the run but
-    /// slows it down.
+    /// slows it down. No page is larger than a second's worth, so that a stop need not wait for long.
     #[must_use]
     pub fn writes_per_second(self, writes: NonZeroU32) -> Self {
         Self { writes_per_second: Some(writes), ..self }
@@ -79,8 +79,8 @@ impl Pace {
         look(&mut self.used.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes up to this many documents out of the budget, none where it is used up; `None` where others may
-    /// give some back.
+    /// Takes up to this many documents out of the budget, and no more than a second may write; none where it is
+    /// used up, `None` where others may give some back.
     pub(super) fn reserve(&self, documents: u32) -> Option<Reserved<'_>> {
         self.used(|used| {
             let over = |limit: Option<u64>, used: u64| limit.is_some_and(|limit| used >= limit);
@@ -88,7 +88,8 @@ impl Pace {
                 return Some(Reserved { pace: self, documents: 0, read: 0 });
             }
             let left = self.budget.documents.map_or(u64::MAX, |limit| limit.saturating_sub(used.documents));
-            let documents = u32::try_from(left).unwrap_or(u32::MAX).min(documents);
+            let second = self.budget.writes_per_second.map_or(u32::MAX, NonZeroU32::get);
+            let documents = u32::try_from(left).unwrap_or(u32::MAX).min(documents).min(second);
             if documents == 0 && used.reserved > 0 {
                 return None;
             }
