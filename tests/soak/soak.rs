@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use fireseal::store::FirestoreStore;
 use fireseal_emulator::Emulator;
-use futures::TryStreamExt as _;
 use plotters::prelude::*;
 
 #[path = "../support/chaos.rs"]
@@ -23,7 +22,7 @@ mod random;
 mod workload;
 
 use chaos::{Chaos, Rates};
-use workload::{Entry, Repositories, Tally, Task, verify_shared};
+use workload::{Repositories, Tally, Task, verify_shared};
 
 const SEED: u64 = 42;
 /// How many points the plot has, and how many lines the table.
@@ -49,7 +48,9 @@ async fn main() {
     let (minutes, documents, tasks) = (argument(1, 30), argument(2, 100_000), argument(3, 16));
     let emulator = Emulator::builder().start().await.unwrap();
     let project = emulator.project().unwrap();
-    let direct = Repositories::new(FirestoreStore::new(project.firestore().await.unwrap()));
+    let store = FirestoreStore::new(project.firestore().await.unwrap());
+    // At the end whole collections are read at once.
+    let direct = Repositories::new(store.with_deadline(Duration::from_secs(600)));
     direct.set_up().await;
     let chaos = Chaos::new(emulator.host(), SEED, Rates::LONG).await;
     let through = Repositories::new(chaos.store(project.id()).await.with_deadline(Duration::from_secs(10)));
@@ -90,21 +91,20 @@ async fn main() {
     table(&samples);
     draw(&samples);
     println!("{}", chaos.told());
-    let (mut compared, mut places) = (0, Vec::new());
+    let mut all = BTreeMap::new();
     for task in &tasks {
-        let listed = task.place().of(&direct).list().page_size(300).stream();
-        let listed: Vec<_> = listed.try_collect().await.unwrap();
-        let all: BTreeMap<String, Entry> =
-            listed.into_iter().map(|entry| (entry.id().to_owned(), entry.into_inner())).collect();
-        task.compare(&all);
-        compared += all.len();
-        places.push(task.place().clone());
+        let entries = task.place().all(&direct).await;
+        task.compare(&entries);
+        all.extend(entries);
     }
-    verify_shared(&direct, &places, &tally).await;
+    verify_shared(&direct, &all, &tally).await;
     let mut tally = tally.lock().unwrap();
     println!(
         "{} writes acknowledged, {} reads, {} of unknown outcome; {} documents compared at the end",
-        tally.writes, tally.reads, tally.unknown, compared
+        tally.writes,
+        tally.reads,
+        tally.unknown,
+        all.len()
     );
     println!("failure to next success: {}", workload::quantiles(&mut tally.recoveries));
     println!("wrong data, lost or doubled writes: {}", tally.wrong.len());

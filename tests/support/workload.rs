@@ -164,6 +164,12 @@ impl Place {
         self.0.iter().fold(entries, |entries, parent| entries.under(parent).unwrap())
     }
 
+    /// All entries there, by their paths: read by one query, for a list is read anew for each of its pages.
+    pub async fn all(&self, repositories: &Repositories) -> BTreeMap<String, Entry> {
+        let found = self.of(repositories).query().all().await.unwrap();
+        found.into_iter().map(|entry| (self.path(entry.id()), entry.into_inner())).collect()
+    }
+
     fn path(&self, id: &str) -> String {
         self.0.as_ref().map_or_else(|| format!("entries/{id}"), |parent| format!("{parent}/entries/{id}"))
     }
@@ -444,9 +450,9 @@ impl Task {
         assert!(report.failures.is_empty(), "{:?}", report.failures.first());
     }
 
-    /// Compares what the database holds, all entries by their ids, with what the task knows.
+    /// Compares what the database holds, all entries by their paths, with what the task knows.
     pub fn compare(&self, all: &BTreeMap<String, Entry>) {
-        self.own.iter().for_each(|own| self.check(own, all.get(&own.id)));
+        self.own.iter().for_each(|own| self.check(own, all.get(&self.place.path(&own.id))));
     }
 
     /// Compares what the database holds with what the task knows.
@@ -465,8 +471,8 @@ impl Task {
 }
 
 /// What the tasks share, at the end: no increment lost or doubled, no transfer half done, a reservation for each
-/// entry in these places and no other.
-pub async fn verify_shared(direct: &Repositories, places: &[Place], tally: &Mutex<Tally>) {
+/// of these entries and no other.
+pub async fn verify_shared(direct: &Repositories, entries: &BTreeMap<String, Entry>, tally: &Mutex<Tally>) {
     let mut wrong = Vec::new();
     let (acknowledged, possible) = {
         let tally = tally.lock().unwrap();
@@ -486,13 +492,9 @@ pub async fn verify_shared(direct: &Repositories, places: &[Place], tally: &Mute
     if sum != BALANCE * i64::try_from(ACCOUNTS).unwrap() {
         wrong.push(format!("the accounts hold {sum}"));
     }
-    let mut entries = BTreeSet::new();
-    for place in places {
-        let found: Vec<_> = place.of(direct).list().page_size(300).stream().try_collect().await.unwrap();
-        entries.extend(found.iter().map(|entry| place.path(entry.id())));
-    }
     let owners = owners(&direct.store).await;
-    if owners.len() != entries.len() || owners.iter().collect::<BTreeSet<_>>() != entries.iter().collect() {
+    if owners.len() != entries.len() || !owners.iter().collect::<BTreeSet<_>>().into_iter().eq(entries.keys())
+    {
         wrong.push(format!("{} entries have {} reservations", entries.len(), owners.len()));
     }
     tally.lock().unwrap().wrong.extend(wrong);
@@ -500,24 +502,14 @@ pub async fn verify_shared(direct: &Repositories, places: &[Place], tally: &Mute
 
 /// Whose the reservations are.
 async fn owners(store: &FirestoreStore) -> Vec<String> {
-    let mut owners = Vec::new();
-    let mut request = fireseal::store::ListRequest {
-        collection: fireseal::CollectionPath::parse("fireseal_unique").unwrap(),
-        page_size: 300,
-        page_token: None,
-        mask: None,
+    let reservations = fireseal::CollectionPath::parse("fireseal_unique").unwrap();
+    let query = fireseal::store::Query::new(fireseal::store::From::Collection(reservations));
+    let found = store.query(&query, None).await.unwrap();
+    let owner = |document: fireseal::store::Document| match &document.fields["owner"].value_type {
+        Some(fireseal::store::ValueType::StringValue(owner)) => owner.clone(),
+        other => panic!("{other:?} is no owner"),
     };
-    loop {
-        let page = store.list(&request).await.unwrap();
-        owners.extend(page.documents.iter().map(|document| match &document.fields["owner"].value_type {
-            Some(fireseal::store::ValueType::StringValue(owner)) => owner.clone(),
-            other => panic!("{other:?} is no owner"),
-        }));
-        request.page_token = page.next_page_token;
-        if request.page_token.is_none() {
-            return owners;
-        }
-    }
+    found.map_ok(owner).try_collect().await.unwrap()
 }
 
 fn is_unknown(error: &Error) -> bool {
