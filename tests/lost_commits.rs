@@ -9,6 +9,7 @@ mod promise;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use fireseal::store::{FirestoreStore, Precondition, Store};
 use fireseal::{Batch, Error, Repository, transaction};
@@ -208,6 +209,39 @@ async fn a_transaction_is_applied_once() {
         assert_eq!(scene.read("ada").await.unwrap().visits, 2);
     }
     promise::Promise::kept("lost_answers", LOSSES.len());
+}
+
+/// The database locks what a transaction reads, and would keep the locks of one that it hears no more of.
+#[tokio::test]
+async fn a_transaction_that_is_given_up_holds_nothing() {
+    let scene = Scene::new().await;
+    scene.seed().await;
+    let customers = &scene.customers();
+    let written = async || {
+        let begun = Instant::now();
+        customer::customers(&scene.beside).modify("ada", |ada| ada.visits += 1).await.unwrap();
+        begun.elapsed()
+    };
+
+    scene.proxy.next("Commit", Fault::Dropped);
+    let lost = transaction(&scene.store, |tx| async move {
+        let customers = tx.on(customers);
+        let mut ada = customers.get_stored("ada").await?.unwrap();
+        ada.visits += 1;
+        customers.save(&mut ada).await
+    });
+    assert!(matches!(lost.await, Err(Error::OutcomeUnknown { .. })));
+    let after_loss = written().await;
+
+    let endless = transaction(&scene.store, |tx| async move {
+        tx.on(customers).get("ada").await?;
+        std::future::pending::<Result<(), Error>>().await
+    });
+    tokio::time::timeout(Duration::from_millis(500), endless).await.unwrap_err();
+    let after_timeout = written().await;
+    println!("another write: {after_loss:?} after a lost commit, {after_timeout:?} after a timeout");
+    assert!(after_loss.max(after_timeout) < Duration::from_secs(5));
+    assert_eq!(scene.read("ada").await.unwrap().visits, 3);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use tokio::runtime::Handle;
 
 use super::collection::Over;
 use super::keyed::Repository;
@@ -179,11 +180,14 @@ struct Within {
     writes: Mutex<Option<Vec<Write>>>,
     /// A call failed in a way that asks for another run.
     again: Arc<AtomicBool>,
+    /// Whether the database may still hold locks for it.
+    open: AtomicBool,
 }
 
 impl Within {
     fn new(store: Arc<dyn Store>, token: store::Transaction, read_only: bool) -> Self {
-        Self { store, token, read_only, writes: Mutex::new(Some(Vec::new())), again: Arc::default() }
+        let writes = Mutex::new(Some(Vec::new()));
+        Self { store, token, read_only, writes, again: Arc::default(), open: AtomicBool::new(true) }
     }
 
     fn writes(&self) -> MutexGuard<'_, Option<Vec<Write>>> {
@@ -196,8 +200,7 @@ impl Within {
         let value = match result {
             Ok(value) if !self.read_only && !self.again.load(Ordering::SeqCst) => value,
             result => {
-                // It ends by itself where this fails.
-                let _ = self.store.rollback(&self.token).await;
+                self.roll_back().await;
                 return match (result, self.again.load(Ordering::SeqCst)) {
                     (Err(error), true) => Outcome::Again(error),
                     (Ok(_), true) if !self.read_only => {
@@ -208,7 +211,13 @@ impl Within {
                 };
             }
         };
-        match self.store.commit_within(&self.token, writes.clone()).await {
+        let committed = self.store.commit_within(&self.token, writes.clone()).await;
+        match &committed {
+            // If it has not arrived, it is not applied later either, and nobody waits for its locks.
+            Err(error) if may_be_applied(error) => self.roll_back().await,
+            _ => self.open.store(false, Ordering::SeqCst),
+        }
+        match committed {
             Ok(_) => Outcome::Done(Ok(value)),
             // Without writes there is nothing that could be applied twice.
             Err(error) if may_be_applied(&error) && !writes.is_empty() => {
@@ -219,6 +228,12 @@ impl Within {
         }
     }
 
+    async fn roll_back(&self) {
+        // It ends by itself where this fails.
+        let _ = self.store.rollback(&self.token).await;
+        self.open.store(false, Ordering::SeqCst);
+    }
+
     /// Remembers a failure that asks for another run.
     fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(error) = &result
@@ -227,6 +242,18 @@ impl Within {
             self.again.store(true, Ordering::SeqCst);
         }
         result
+    }
+}
+
+impl Drop for Within {
+    /// Whoever stops waiting in the middle, after a timeout say, leaves no locks for others to wait for.
+    fn drop(&mut self) {
+        if self.open.load(Ordering::SeqCst)
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let (store, token) = (Arc::clone(&self.store), self.token.clone());
+            runtime.spawn(async move { store.rollback(&token).await });
+        }
     }
 }
 
