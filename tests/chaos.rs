@@ -30,7 +30,7 @@ mod workload;
 use chaos::{Chaos, Rates};
 use promise::Promise;
 use random::Random;
-use workload::{Entry, Place, Repositories, Tally, Task, entry, verify_shared};
+use workload::{Entry, Repositories, Tally, Task, entry, verify_shared};
 
 const TASKS: usize = 6;
 const ENTRIES: usize = 6;
@@ -99,7 +99,7 @@ async fn a_network_that_fails_loses_nothing_and_doubles_nothing() {
         for task in &mut tasks {
             task.verify(&direct).await;
         }
-        verify_shared(&direct, &Place::default().all(&direct).await, &tally).await;
+        verify_shared(&direct, &direct.all().await, &tally).await;
 
         let view = watcher.await.unwrap();
         let mut tally = tally.lock().unwrap();
@@ -275,7 +275,7 @@ async fn a_killed_server_leads_to_errors_and_not_to_wrong_data() {
     for task in &mut tasks {
         task.verify(&direct).await;
     }
-    verify_shared(&direct, &Place::default().all(&direct).await, &tally).await;
+    verify_shared(&direct, &direct.all().await, &tally).await;
     let mut tally = tally.lock().unwrap();
     println!(
         "killed after {before} writes; a new server after {} ms, {errors} errors by then",
@@ -387,7 +387,7 @@ async fn a_killed_client_leaves_nothing_half_done() {
         }
         // Nothing is known of the counters but that they can be read.
         tally.lock().unwrap().possible = [i64::MAX; workload::COUNTERS];
-        verify_shared(&direct, &Place::default().all(&direct).await, &tally).await;
+        verify_shared(&direct, &direct.all().await, &tally).await;
         count(&promise, &mut tally.lock().unwrap());
     }
     promise.held(entries_read);

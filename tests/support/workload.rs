@@ -135,6 +135,12 @@ impl Repositories {
         }
     }
 
+    /// All entries by their ids: read by one query, for a list is read anew for each of its pages.
+    pub async fn all(&self) -> BTreeMap<String, Entry> {
+        let found = self.entries.query().all().await.unwrap();
+        found.into_iter().map(|entry| (entry.id().to_owned(), entry.into_inner())).collect()
+    }
+
     /// The counters and accounts that all tasks share.
     pub async fn set_up(&self) {
         for number in 0..COUNTERS {
@@ -153,28 +159,6 @@ type States = BTreeSet<Option<i64>>;
 /// How many entries one group has, and so one query finds.
 const GROUP: usize = 20;
 
-/// A collection of entries.
-#[derive(Clone, Default)]
-pub struct Place(Option<String>);
-
-impl Place {
-    /// The repository of the entries there.
-    pub fn of(&self, repositories: &Repositories) -> Repository<Entry> {
-        let entries = repositories.entries.clone();
-        self.0.iter().fold(entries, |entries, parent| entries.under(parent).unwrap())
-    }
-
-    /// All entries there, by their paths: read by one query, for a list is read anew for each of its pages.
-    pub async fn all(&self, repositories: &Repositories) -> BTreeMap<String, Entry> {
-        let found = self.of(repositories).query().all().await.unwrap();
-        found.into_iter().map(|entry| (self.path(entry.id()), entry.into_inner())).collect()
-    }
-
-    fn path(&self, id: &str) -> String {
-        self.0.as_ref().map_or_else(|| format!("entries/{id}"), |parent| format!("{parent}/entries/{id}"))
-    }
-}
-
 /// An entry of a task's own. Where `states` is `None`, nothing is known of it.
 pub struct Own {
     pub id: String,
@@ -188,10 +172,11 @@ pub struct Task {
     pub through: Repositories,
     pub tally: Arc<Mutex<Tally>>,
     pub own: Vec<Own>,
-    /// Where its entries are: in one collection with all others, unless it stands [`apart`](Self::apart).
-    place: Place,
     /// Whether nothing changes on the way, so that clear fields are what was written too.
     pub intact: bool,
+    /// Of so many queries that it draws it makes one, and reads single entries else: the emulator looks at every
+    /// document of a database for each.
+    pub queries: usize,
     random: Random,
     failing: Option<Instant>,
 }
@@ -211,27 +196,7 @@ impl Task {
             states: Some(BTreeSet::from([None])),
         });
         let random = Random(seed.wrapping_mul(1_000).wrapping_add(u64::try_from(number).unwrap()));
-        Self {
-            number,
-            through,
-            tally,
-            own: own.collect(),
-            place: Place::default(),
-            intact: true,
-            random,
-            failing: None,
-        }
-    }
-
-    /// With its entries in a collection of its own: the emulator reads a whole collection for each query.
-    pub fn apart(mut self) -> Self {
-        self.place = Place(Some(format!("tasks/t{}", self.number)));
-        self
-    }
-
-    /// Where its entries are.
-    pub fn place(&self) -> &Place {
-        &self.place
+        Self { number, through, tally, own: own.collect(), queries: 1, intact: true, random, failing: None }
     }
 
     fn wrong(&self, what: String) {
@@ -319,7 +284,7 @@ impl Task {
     /// One call of some kind.
     pub async fn step(&mut self) {
         let (at, start) = (self.random.below(self.own.len()), Instant::now());
-        let (entries, counters) = (self.place.of(&self.through), self.through.counters.clone());
+        let (entries, counters) = (self.through.entries.clone(), self.through.counters.clone());
         let id = self.own[at].id.clone();
         match self.random.below(16) {
             0..=3 => {
@@ -344,13 +309,13 @@ impl Task {
                 let answer = self.took(start, true, answer);
                 self.wrote(at, None, &answer);
             }
-            7..=9 => {
+            10..=11 if self.random.below(self.queries) == 0 => self.query(&entries, at, start).await,
+            7..=11 => {
                 let answer = entries.get(&id).await;
                 if let Ok(read) = self.took(start, false, answer) {
                     self.check(&self.own[at], read.as_ref());
                 }
             }
-            10..=11 => self.query(&entries, at, start).await,
             12..=13 => {
                 let counter = self.random.below(COUNTERS);
                 let answer = counters.change(&format!("c{counter}")).increment(|c| c.count, 1).run().await;
@@ -383,8 +348,7 @@ impl Task {
     /// Sets three entries and counts once, in one batch.
     async fn batch(&mut self, start: Instant) {
         let batch = Batch::new(&self.through.store);
-        let place = self.place.of(&self.through);
-        let (entries, counters) = (batch.on(&place), batch.on(&self.through.counters));
+        let (entries, counters) = (batch.on(&self.through.entries), batch.on(&self.through.counters));
         let first = self.random.below(self.own.len());
         let chosen: BTreeSet<usize> = (0..3).map(|offset| (first + offset) % self.own.len()).collect();
         let mut queued = Vec::new();
@@ -410,7 +374,7 @@ impl Task {
             failures.values().map(|error| u64::from(is_unknown(error))).sum::<u64>();
         let mut of = |path: String| failures.remove(&path).map_or(Ok(()), Err);
         for (at, next) in queued {
-            let answer = of(self.place.path(&next.id));
+            let answer = of(format!("entries/{}", next.id));
             self.wrote(at, Some(next.turn), &answer);
         }
         let answer = counts.map(drop).and_then(|()| of(format!("counters/c{counter}")));
@@ -439,8 +403,7 @@ impl Task {
     /// Creates all entries, many in one commit.
     pub async fn fill(&mut self, direct: &Repositories) {
         let batch = Batch::new(&direct.store);
-        let place = self.place.of(direct);
-        let entries = batch.on(&place);
+        let entries = batch.on(&direct.entries);
         for at in 0..self.own.len() {
             let next = self.next_turn(at);
             entries.create(&next).await.unwrap();
@@ -450,16 +413,16 @@ impl Task {
         assert!(report.failures.is_empty(), "{:?}", report.failures.first());
     }
 
-    /// Compares what the database holds, all entries by their paths, with what the task knows.
+    /// Compares what the database holds, all entries by their ids, with what the task knows.
     pub fn compare(&self, all: &BTreeMap<String, Entry>) {
-        self.own.iter().for_each(|own| self.check(own, all.get(&self.place.path(&own.id))));
+        self.own.iter().for_each(|own| self.check(own, all.get(&own.id)));
     }
 
     /// Compares what the database holds with what the task knows.
     pub async fn verify(&mut self, direct: &Repositories) {
         let ids: Vec<String> = self.own.iter().map(|own| own.id.clone()).collect();
         for (own, id) in self.own.iter().zip(ids) {
-            match self.place.of(direct).get(&id).await {
+            match direct.entries.get(&id).await {
                 Ok(read) => self.check(own, read.as_ref()),
                 Err(error) if is_tampering(&error) && !self.intact => {
                     self.tally.lock().unwrap().refused += 1;
@@ -493,9 +456,17 @@ pub async fn verify_shared(direct: &Repositories, entries: &BTreeMap<String, Ent
         wrong.push(format!("the accounts hold {sum}"));
     }
     let owners = owners(&direct.store).await;
-    if owners.len() != entries.len() || !owners.iter().collect::<BTreeSet<_>>().into_iter().eq(entries.keys())
-    {
-        wrong.push(format!("{} entries have {} reservations", entries.len(), owners.len()));
+    let reserved: BTreeSet<String> = owners.iter().cloned().collect();
+    let paths: BTreeSet<String> = entries.keys().map(|id| format!("entries/{id}")).collect();
+    if owners.len() != reserved.len() || reserved != paths {
+        let some = |one: &BTreeSet<String>, other| one.difference(other).take(5).cloned().collect::<Vec<_>>();
+        wrong.push(format!(
+            "{} entries have {} reservations: without one {:?}, reserved for {:?} that are not there",
+            paths.len(),
+            owners.len(),
+            some(&paths, &reserved),
+            some(&reserved, &paths),
+        ));
     }
     tally.lock().unwrap().wrong.extend(wrong);
 }
