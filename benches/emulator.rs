@@ -135,6 +135,16 @@ impl Both {
         assert_eq!(batch.finish().await.unwrap().applied, customers.len() as u64);
     }
 
+    /// All or nothing, by the call of the server that `Batch` makes.
+    async fn commit_plain(&self, customers: &[Customer]) {
+        let mut transaction = self.plain.begin_transaction().await.unwrap();
+        for customer in customers {
+            let update = self.plain.fluent().update().in_col("plain").document_id(&customer.id);
+            update.object(customer).add_to_transaction(&mut transaction).unwrap();
+        }
+        transaction.commit().await.unwrap();
+    }
+
     async fn batch_plain(&self, customers: &[Customer]) {
         let writer = self.plain.create_simple_batch_writer().await.unwrap();
         let mut batch = writer.new_batch();
@@ -215,7 +225,7 @@ async fn main() {
     both.create_sealed(&warm).await;
 
     let (mut create, mut get, mut get_many) = (Row::default(), Row::default(), Row::default());
-    let (mut query, mut batch) = (Row::default(), Row::default());
+    let (mut query, mut batch, mut atomic) = (Row::default(), Row::default(), Row::default());
     for round in 0..rounds {
         let some: Vec<_> = (0..documents / 4).map(|i| customer(format!("{round}-{i}"))).collect();
         in_turn!(create, round, both.create_sealed(&some), both.create_plain(&some));
@@ -225,10 +235,12 @@ async fn main() {
         in_turn!(get_many, round, both.get_many_sealed(&ids), both.get_many_plain(&ids));
         in_turn!(query, round, both.query_sealed(documents), both.query_plain(documents));
         in_turn!(batch, round, both.batch_sealed(&warm), both.batch_plain(&warm));
+        in_turn!(atomic, round, both.batch_sealed(&warm), both.commit_plain(&warm));
     }
     create.report("create", documents / 4);
     get.report("get", documents / 4);
     get_many.report(&format!("get_many of {documents}"), documents);
     query.report(&format!("query of {documents}"), documents);
-    batch.report(&format!("batch of {documents}"), documents);
+    batch.report(&format!("batch of {documents}, against writes one by one"), documents);
+    atomic.report(&format!("batch of {documents}, against a transaction"), documents);
 }
