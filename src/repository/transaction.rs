@@ -33,6 +33,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// [`Transaction::on`]. What they read there is as it is when the writes are applied: where others
 /// changed it, or where the database fails for a passing reason, `work` runs again, up to eight times with
 /// growing pauses. So it should do nothing but read and write documents. Any other error ends it at once.
+/// A transaction whose future is dropped is rolled back in the background, so that others need not wait for it.
 ///
 /// # Errors
 /// Whatever `work` says; [`StoreError::Aborted`] if others are in the way eight times;
@@ -213,7 +214,7 @@ impl Within {
         };
         let committed = self.store.commit_within(&self.token, writes.clone()).await;
         match &committed {
-            // If it has not arrived, it is not applied later either, and nobody waits for its locks.
+            // Once that is done, nobody waits for its locks, and a commit that is still under way comes too late.
             Err(error) if may_be_applied(error) => self.roll_back().await,
             _ => self.open.store(false, Ordering::SeqCst),
         }

@@ -24,7 +24,7 @@ use chaos::{Chaos, Rates};
 use workload::{Repositories, Tally, Task, verify_shared};
 
 const SEED: u64 = 42;
-/// Of so many queries one is made: with 200,000 documents each takes the emulator half a second.
+/// Of so many queries one is made: the emulator looks at all documents for each, which here are 200,000.
 const QUERIES: usize = 20;
 /// How many points the plot has, and how many lines the table.
 const SAMPLES: u32 = 120;
