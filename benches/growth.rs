@@ -142,7 +142,7 @@ impl Store for Endless {
         Err(StoreError::Unsupported { what: "reading" })
     }
 
-    async fn commit(&self, _: Vec<Write>) -> Result<Commit, StoreError> {
+    async fn commit(&self, _: &[Write]) -> Result<Commit, StoreError> {
         Err(StoreError::Unsupported { what: "writing" })
     }
 }

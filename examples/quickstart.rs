@@ -121,7 +121,7 @@ async fn copy_field(store: &dyn Store, from: &str, to: &str, field: &str) -> Res
     let copied = from.fields.get(field).ok_or("the field is missing")?;
     let fields = Fields::from([(field.to_owned(), copied.clone())]);
     let mask = FieldMask::new(vec![vec![field.to_owned()]]);
-    store.commit(vec![Write::merge(to.path, fields, mask)]).await?;
+    store.commit(&[Write::merge(to.path, fields, mask)]).await?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Floor 3: documents in a database. Knows paths and values, never keys.
 
+mod borrowed;
 pub(crate) mod canonical;
 mod check;
 mod document;
@@ -68,7 +69,7 @@ pub trait Store: Send + Sync {
     /// that Firestore does not take, [`StoreError::Aborted`] where others kept holding one. After
     /// [`StoreError::Unavailable`], [`StoreError::Deadline`] and [`StoreError::UnexpectedAnswer`] the writes may
     /// have been applied all the same.
-    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError>;
+    async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError>;
 
     /// One page of a collection's documents, in the order of their ids. The last page may be
     /// empty. A token is good for the collection that it came from.
@@ -162,11 +163,7 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// As [`commit`](Self::commit); [`StoreError::Aborted`] where others changed what it has read,
     /// or held on to it: nothing was applied, and the whole transaction must be run again.
-    async fn commit_within(
-        &self,
-        transaction: &Transaction,
-        writes: Vec<Write>,
-    ) -> Result<Commit, StoreError> {
+    async fn commit_within(&self, transaction: &Transaction, writes: &[Write]) -> Result<Commit, StoreError> {
         let _ = (transaction, writes);
         Err(StoreError::Unsupported { what: "transactions" })
     }
@@ -206,7 +203,7 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).read(paths, mask).await
     }
 
-    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+    async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
         (**self).commit(writes).await
     }
 
@@ -252,11 +249,7 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).read_within(transaction, paths, mask).await
     }
 
-    async fn commit_within(
-        &self,
-        transaction: &Transaction,
-        writes: Vec<Write>,
-    ) -> Result<Commit, StoreError> {
+    async fn commit_within(&self, transaction: &Transaction, writes: &[Write]) -> Result<Commit, StoreError> {
         (**self).commit_within(transaction, writes).await
     }
 

@@ -222,7 +222,7 @@ async fn a_large_collection_is_read_page_by_page(store: Db) {
     let path = |number: usize| DocumentPath::parse(&format!("people/{number:05}")).unwrap();
     let write = |number| Write::set(path(number), Fields::from([("ssn".to_owned(), text("plain"))]));
     for batch in (0..2_000).collect::<Vec<usize>>().chunks(500) {
-        store.commit(batch.iter().map(|number| write(*number)).collect()).await.unwrap();
+        store.commit(&batch.iter().map(|number| write(*number)).collect::<Vec<_>>()).await.unwrap();
     }
     let people = CollectionConfig::new("people", vec![field("ssn")]);
     let mut together = Vec::new();
@@ -293,7 +293,7 @@ async fn a_clean_collection_is_clean_and_what_is_not_there_is_told() {
     let fields = Fields::from([("clear".to_owned(), text("text"))]);
     let path = DocumentPath::parse("customers/one").unwrap();
     let one: Db = Arc::new(MemoryStore::new());
-    one.commit(vec![Write::set(path, fields)]).await.unwrap();
+    one.commit(&[Write::set(path, fields)]).await.unwrap();
     let audit = |fields| Audit::new(Arc::clone(&one), [CollectionConfig::new("customers", fields)]);
     let report = audit(vec![]).run().await.unwrap();
     assert!(report.is_clean() && report.findings().is_empty());

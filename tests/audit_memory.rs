@@ -48,7 +48,7 @@ impl Store for Endless {
         unimplemented!("an audit reads by queries")
     }
 
-    async fn commit(&self, _writes: Vec<Write>) -> Result<Commit, StoreError> {
+    async fn commit(&self, _writes: &[Write]) -> Result<Commit, StoreError> {
         unimplemented!("an audit writes nothing")
     }
 

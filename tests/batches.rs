@@ -181,7 +181,7 @@ impl Store for Losing {
         self.inner.read(paths, mask).await
     }
 
-    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+    async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
         self.commits.fetch_add(1, Ordering::SeqCst);
         let lose = self.lose.lock().unwrap().pop();
         let lost = || StoreError::Unavailable { reason: "lost".to_owned(), source: None };

@@ -77,7 +77,7 @@ async fn a_changed_document_is_not_resealed(db: Db) {
     let role = Value { value_type: Some(ValueType::StringValue("admin".to_owned())) };
     let forged = Fields::from([("role".to_owned(), role)]);
     let mask = FieldMask::new(vec![vec!["role".to_owned()]]);
-    db.commit(vec![Write::merge(path("bea"), forged, mask)]).await.unwrap();
+    db.commit(&[Write::merge(path("bea"), forged, mask)]).await.unwrap();
     for report in [
         run(&db, ResealAs::new(&rotated(&db))).await,
         run(&db, VerifyAs::new(&rotated(&db))).await,
@@ -159,9 +159,9 @@ async fn through_the_type_documents_leave(db: Db) {
 
 async fn what_was_changed_or_is_not_known_does_not_leave(db: Db) {
     filled(&db).await;
-    let merge = |id: &str, name: &str, value: Value| {
+    let merge = async |id: &str, name: &str, value: Value| {
         let mask = FieldMask::new(vec![vec![name.to_owned()]]);
-        db.commit(vec![Write::merge(path(id), Fields::from([(name.to_owned(), value)]), mask)])
+        db.commit(&[Write::merge(path(id), Fields::from([(name.to_owned(), value)]), mask)]).await
     };
     let role = Value { value_type: Some(ValueType::StringValue("admin".to_owned())) };
     merge("ada", "role", role).await.unwrap();
@@ -200,7 +200,7 @@ async fn reservations_go_with_their_values(db: Db) {
     let email = db.read(&[path("ada")], None).await.unwrap().pop().flatten().unwrap().fields["email"].clone();
     let mask = FieldMask::new(vec![vec!["phone".to_owned()]]);
     let phone = Fields::from([("phone".to_owned(), email)]);
-    db.commit(vec![Write::merge(path("ada"), phone, mask.clone())]).await.unwrap();
+    db.commit(&[Write::merge(path("ada"), phone, mask.clone())]).await.unwrap();
     // Others have the key.
     let leaked = |opening| {
         let ring = KeyRing::new(DataKey::from_bytes(&[3; 32])).with_index(IndexKey::from_bytes(&[2; 32]));
@@ -212,10 +212,10 @@ async fn reservations_go_with_their_values(db: Db) {
     assert_eq!(unseal(leaked(false).from_compromised()).await, (0, compromised.clone()));
     assert_eq!(unseal(leaked(true)).await, (0, compromised));
     assert_eq!(unseal(leaked(true).from_compromised()).await, (1, vec!["NeedsType".to_owned()]));
-    db.commit(vec![Write::merge(path("ada"), Fields::new(), mask)]).await.unwrap();
+    db.commit(&[Write::merge(path("ada"), Fields::new(), mask)]).await.unwrap();
     assert_eq!(unseal(UnsealAs::new(&members)).await, (1, Vec::new()));
     for id in ["ada", "bea"] {
-        db.commit(vec![Write::delete(path(id))]).await.unwrap();
+        db.commit(&[Write::delete(path(id))]).await.unwrap();
     }
     // Another document may have the value: nobody holds it.
     members.create(&Member { id: "eve".to_owned(), email: "ada@example.com".to_owned() }).await.unwrap();

@@ -328,7 +328,7 @@ async fn transforms_are_for_what_is_left_out(db: Db) {
     let write = Write::merge(path("ada"), Fields::new(), FieldMask::default());
     let kind = TransformKind::Increment(int(40));
     let transform = Transform { path: vec!["visits".into()], kind };
-    db.commit(vec![write.with_transforms(vec![transform])]).await.unwrap();
+    db.commit(&[write.with_transforms(vec![transform])]).await.unwrap();
     let (ada, revision) = now(&db).await;
     assert_eq!((ada.visits, ada.seen.is_some(), revision), (42, true, 2));
 }
@@ -634,8 +634,8 @@ impl Store for Counting {
         self.memory.read(paths, mask).await
     }
 
-    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
-        self.commits.lock().unwrap().push(writes.clone());
+    async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
+        self.commits.lock().unwrap().push(writes.to_vec());
         let commit = self.memory.commit(writes).await?;
         if self.loses.swap(false, Ordering::Relaxed) {
             return Err(StoreError::Unavailable { reason: "lost".into(), source: None });

@@ -129,7 +129,7 @@ impl Store for Hostile {
         Ok(paths.iter().map(answer).collect())
     }
 
-    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+    async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
         self.most_writes.fetch_max(writes.len(), Ordering::SeqCst);
         let deletes = writes.iter().filter(|write| matches!(write.kind, WriteKind::Delete)).count();
         self.deleted.fetch_add(deletes, Ordering::SeqCst);
@@ -290,7 +290,7 @@ async fn forged_entries_do_not_hide_the_true_one() {
     let unique = |number| map([("unique".to_owned(), token(number, 32))]);
     let forged = (0..2_000).map(|number| (format!("a{number:04}"), unique(number)));
     let fields = with_entries(&ada.fields, forged);
-    store.commit(vec![Write::set(path("customers/ada"), fields)]).await.unwrap();
+    store.commit(&[Write::set(path("customers/ada"), fields)]).await.unwrap();
     customers.delete("ada").await.unwrap();
     assert!(store.documents().is_empty(), "a reservation is left");
 }

@@ -408,12 +408,12 @@ async fn hostile_documents_are_refused() {
     for (path, name, value) in cases {
         let before = store.read(std::slice::from_ref(path), None).await.unwrap()[0].clone().unwrap();
         let write = |fields| Write::set(path.clone(), fields);
-        store.commit(vec![write(HashMap::from([(name.to_owned(), value)]))]).await.unwrap();
+        store.commit(&[write(HashMap::from([(name.to_owned(), value)]))]).await.unwrap();
         let start = Instant::now();
         assert!(matches!(vault().ring(&acme).await, Err(KeyError::Unavailable { .. })), "{name}");
         assert!(start.elapsed() < Duration::from_secs(5));
         refused += 1;
-        store.commit(vec![write(before.fields)]).await.unwrap();
+        store.commit(&[write(before.fields)]).await.unwrap();
     }
     println!("{refused} hostile documents, {refused} refused");
     assert!(vault().ring(&acme).await.is_ok());

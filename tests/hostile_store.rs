@@ -74,7 +74,7 @@ impl Store for Liar {
         Ok(self.0.lock().unwrap().clone())
     }
 
-    async fn commit(&self, _writes: Vec<Write>) -> Result<Commit, StoreError> {
+    async fn commit(&self, _writes: &[Write]) -> Result<Commit, StoreError> {
         Ok(Commit { commit_time: None, update_times: Vec::new() })
     }
 
@@ -143,7 +143,7 @@ async fn with_ada() -> (MemoryStore, Repository<Customer>, Fields) {
 }
 
 async fn put(store: &MemoryStore, fields: Fields) {
-    store.commit(vec![Write::set(path("customers/ada"), fields)]).await.unwrap();
+    store.commit(&[Write::set(path("customers/ada"), fields)]).await.unwrap();
 }
 
 #[tokio::test]

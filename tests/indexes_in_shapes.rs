@@ -104,7 +104,7 @@ async fn tokens_of_an_old_name_go(store: DynStore) {
         }
         // The field that the new type does not know keeps its tokens.
         assert_eq!(names(&store, "a").await, ["email", "phone"], "{number}");
-        store.commit(vec![Write::delete(path("customers/a"))]).await.unwrap();
+        store.commit(&[Write::delete(path("customers/a"))]).await.unwrap();
     }
 }
 

@@ -128,7 +128,7 @@ async fn add_foreign_entry(store: &DynStore) {
     };
     idx.fields.insert("phone".to_owned(), entry);
     let write = Write::merge(path("customers/ada"), fields, FieldMask::new(vec![at]));
-    store.commit(vec![write]).await.unwrap();
+    store.commit(&[write]).await.unwrap();
 }
 
 async fn save_and_modify_renew_and_keep_what_others_put(store: DynStore) {
@@ -156,7 +156,7 @@ async fn save_partial_keeps_the_tokens_of_closed_fields(store: DynStore) {
     let mask = FieldMask::new(vec![vec!["first".to_owned()]]);
     let write =
         Write::merge(path("customers/ada"), Fields::from([("first".to_owned(), spoilt.clone())]), mask);
-    store.commit(vec![write]).await.unwrap();
+    store.commit(&[write]).await.unwrap();
     let before = entries(&store, "ada").await;
 
     let mut partial = customers.get_partial("ada").await.unwrap().unwrap();
@@ -315,7 +315,7 @@ impl Store for CountingReads {
         self.0.read(paths, mask).await
     }
 
-    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+    async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
         self.0.commit(writes).await
     }
 
@@ -342,7 +342,7 @@ async fn a_forged_entry_does_not_have_thousands_of_reservations_read() {
     let also = map("also", Value { value_type: Some(also) });
     let fields = Fields::from([("_seal".to_owned(), map("idx", map("email", also)))]);
     let mask = FieldMask::new(vec![["_seal", "idx", "email", "also"].map(str::to_owned).to_vec()]);
-    counting.0.commit(vec![Write::merge(path("customers/ada"), fields, mask)]).await.unwrap();
+    counting.0.commit(&[Write::merge(path("customers/ada"), fields, mask)]).await.unwrap();
     customers.update(&customer("ada", "new@example.com"), &["email"]).await.unwrap();
     let most = counting.1.load(Ordering::Relaxed);
     assert!(most < 20, "{most} documents were read for one update");

@@ -120,7 +120,7 @@ impl Scene {
         self.jobs().get(id).await.unwrap().map(|job| job.state)
     }
 
-    async fn failed(&self, writes: Vec<Write>) -> Result<Option<StoreError>, StoreError> {
+    async fn failed(&self, writes: &[Write]) -> Result<Option<StoreError>, StoreError> {
         *self.commits.lock().unwrap() += 1;
         if *self.down.lock().unwrap() {
             return Ok(Some(lost()));
@@ -132,7 +132,7 @@ impl Scene {
         *self.down.lock().unwrap() = fault == Fault::Down;
         let others = std::mem::take(&mut *self.at_fault.lock().unwrap());
         for write in others {
-            self.memory.commit(vec![write]).await.unwrap();
+            self.memory.commit(&[write]).await.unwrap();
         }
         Ok(Some(match fault {
             Fault::Denied => StoreError::Denied { reason: "no".to_owned() },
@@ -164,13 +164,13 @@ impl Store for Scene {
             if others.is_empty() { Vec::new() } else { others.remove(0) }
         };
         if !others.is_empty() {
-            self.memory.commit(others).await.unwrap();
+            self.memory.commit(&others).await.unwrap();
         }
         Ok(found)
     }
 
-    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
-        match self.failed(writes.clone()).await? {
+    async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
+        match self.failed(writes).await? {
             Some(error) => Err(error),
             None => self.memory.commit(writes).await,
         }
@@ -201,15 +201,11 @@ impl Store for Scene {
         self.memory.read_within(transaction, paths, mask).await
     }
 
-    async fn commit_within(
-        &self,
-        transaction: &Transaction,
-        writes: Vec<Write>,
-    ) -> Result<Commit, StoreError> {
+    async fn commit_within(&self, transaction: &Transaction, writes: &[Write]) -> Result<Commit, StoreError> {
         if self.fault.lock().unwrap().is_some() {
             self.memory.rollback(transaction).await.unwrap();
         }
-        match self.failed(writes.clone()).await? {
+        match self.failed(writes).await? {
             Some(error) => Err(error),
             None => self.memory.commit_within(transaction, writes).await,
         }
@@ -266,7 +262,7 @@ async fn the_same_change_by_another_is_not_taken_for_ones_own() {
     let scene = Scene::default();
     scene.jobs().create(&job("j")).await.unwrap();
     let same = scene.memory.documents().remove(0);
-    scene.memory.commit(vec![Write::delete(same.path.clone())]).await.unwrap();
+    scene.memory.commit(&[Write::delete(same.path.clone())]).await.unwrap();
     let mut fields = same.fields;
     fields.remove("_seal");
     scene.fails(Fault::Dropped, vec![Write::set(same.path, fields)]);
@@ -489,10 +485,10 @@ async fn a_value_that_another_changes_meanwhile_leaves_no_reservation() {
             scene.others().update(&customer("ada", "theirs@example.com"), &["email"]).await.unwrap();
             let is = scene.memory.documents();
             for document in &is {
-                scene.memory.commit(vec![Write::delete(document.path.clone())]).await.unwrap();
+                scene.memory.commit(&[Write::delete(document.path.clone())]).await.unwrap();
             }
             let set = |document: &Document| Write::set(document.path.clone(), document.fields.clone());
-            scene.memory.commit(was.iter().map(set).collect()).await.unwrap();
+            scene.memory.commit(&was.iter().map(set).collect::<Vec<_>>()).await.unwrap();
             let gone = was.iter().filter(|one| is.iter().all(|other| other.path != one.path));
             let gone = gone.map(|one| Write::delete(one.path.clone()));
             scene.after_reads(vec![is.iter().map(set).chain(gone).collect()]);
@@ -524,10 +520,10 @@ async fn a_reservation_that_changes_hands_meanwhile_is_not_released() {
     // Somebody removes ada's reservation by hand, and bea takes the value.
     let (of_ada, _) = reservations(&scene.beside()).await.remove(0);
     let held = customer::stored(&scene.beside(), of_ada.as_str()).await.unwrap();
-    scene.memory.commit(vec![Write::delete(of_ada.clone())]).await.unwrap();
+    scene.memory.commit(&[Write::delete(of_ada.clone())]).await.unwrap();
     scene.others().create(&customer("bea", "old@example.com")).await.unwrap();
     let of_bea = customer::stored(&scene.beside(), of_ada.as_str()).await.unwrap();
-    scene.memory.commit(vec![Write::set(of_ada.clone(), held.fields)]).await.unwrap();
+    scene.memory.commit(&[Write::set(of_ada.clone(), held.fields)]).await.unwrap();
     // After the document and its reservation were read.
     scene.after_reads(vec![vec![], vec![Write::set(of_ada, of_bea.fields)]]);
     scene.customers().update(&customer("ada", "new@example.com"), &["email"]).await.unwrap();

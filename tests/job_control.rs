@@ -449,7 +449,7 @@ async fn pages_are_bounded_by_their_bytes() {
     for number in 0..40 {
         let path = DocumentPath::parse(&format!("customers/c{number:05}")).unwrap();
         let fields = Fields::from([("large".to_owned(), stamp::string(&large))]);
-        store.commit(vec![Write::set(path, fields)]).await.unwrap();
+        store.commit(&[Write::set(path, fields)]).await.unwrap();
     }
     let (around, step) = (Around::new(&store), Stamp::new(1));
     let report = Job::new(around.clone(), customers(), Arc::clone(&step)).run(|_| ()).await.unwrap();
@@ -492,7 +492,7 @@ async fn a_document_that_fails_holds_up_no_other() {
     let fields = Fields::from([("refused".to_owned(), stamp::integer(1))]);
     let mask = FieldMask::new(vec![vec!["refused".to_owned()]]);
     let path = DocumentPath::parse("customers/c00001").unwrap();
-    store.commit(vec![Write::merge(path, fields, mask)]).await.unwrap();
+    store.commit(&[Write::merge(path, fields, mask)]).await.unwrap();
     let report = job(&Around::new(&store), &Stamp::new(1)).run(|_| ()).await.unwrap();
     assert_eq!((report.run.failed, report.run.written), (1, 2));
     assert!(job(&Around::new(&store), &Stamp::new(1)).named("a/b").run(|_| ()).await.is_err());

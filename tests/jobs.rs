@@ -149,7 +149,7 @@ async fn a_group_is_done_over_all_its_collections(store: DynStore) {
             let path = DocumentPath::parse(&format!("tenants/{tenant}/customers/{number}")).unwrap();
             Write::set(path, Fields::from([("number".to_owned(), integer(number))]))
         });
-        store.commit(writes.collect()).await.unwrap();
+        store.commit(&writes.collect::<Vec<_>>()).await.unwrap();
     }
     fill(&store, 10).await;
     let (around, step) = (Around::new(&store), Stamp::new(1));
@@ -182,7 +182,7 @@ async fn what_fails_is_told_and_the_rest_is_done(store: DynStore) {
     };
     // The one is refused by the step, the other has no room for what the step adds.
     let full = "x".repeat(1_000_000);
-    store.commit(vec![refuse(7, "refused", ""), refuse(31, "full", &full)]).await.unwrap();
+    store.commit(&[refuse(7, "refused", ""), refuse(31, "full", &full)]).await.unwrap();
     let around = Around::new(&store);
     let step = Arc::new(Stamp { number: 1, ballast: 60_000, ..Stamp::default() });
     let report = job(&around, &step).checkpoint(in_store(&store)).run(|_| ()).await.unwrap();
@@ -208,7 +208,7 @@ async fn records_are_read_over_all_pages(store: DynStore) {
     assert_eq!(job.status().await.unwrap().unwrap().parts.len(), 8);
     // A part's record that is gone is no part that is done.
     let gone = DocumentPath::parse("jobs/stamp/parts/0005").unwrap();
-    store.commit(vec![Write::delete(gone)]).await.unwrap();
+    store.commit(&[Write::delete(gone)]).await.unwrap();
     let error = job.run(|_| ()).await.unwrap_err();
     assert!(error.to_string().contains("7 of its 8 parts"), "{error}");
     job.forget().await.unwrap();

@@ -527,7 +527,7 @@ async fn a_count_sees_groups_index_entries_and_document_seals() {
     ];
     let put = async |path: &str, field: &str, value: Value| {
         let fields = [(field.to_owned(), value)].into();
-        store.commit(vec![Write::set(DocumentPath::parse(path).unwrap(), fields)]).await.unwrap();
+        store.commit(&[Write::set(DocumentPath::parse(path).unwrap(), fields)]).await.unwrap();
     };
     for (path, field, value) in documents {
         put(path, field, value).await;

@@ -166,7 +166,7 @@ async fn every_layout_is_read(store: Db) {
         let own: Vec<_> = page.into_iter().filter(|document| document.path.id() == at.to_string()).collect();
         let outcomes = fireseal::operations::Step::plan(&import(config(), layout), own).await.unwrap();
         let [fireseal::operations::Outcome::Write(planned)] = &outcomes[..] else { panic!("{outcomes:?}") };
-        store.commit(vec![planned.write.clone()]).await.unwrap();
+        store.commit(std::slice::from_ref(&planned.write)).await.unwrap();
         let unseal = fireseal::operations::Unseal::new(config(), ring()).unwrap();
         run(&store, "things", &unseal).await.clean();
         let back = read(&store, &format!("things/{at}")).await.unwrap().fields;

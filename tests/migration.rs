@@ -124,7 +124,7 @@ async fn fill(store: &dyn Store, count: usize) {
             fields.extend(FIELDS.map(|name| (name.to_owned(), integer(0))));
             Write::set(path(number), fields)
         });
-        store.commit(writes.collect()).await.unwrap();
+        store.commit(&writes.collect::<Vec<_>>()).await.unwrap();
     }
 }
 
@@ -177,7 +177,7 @@ impl Store for Logged {
         self.inner.read(paths, mask).await
     }
 
-    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+    async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
         let written = writes.iter().filter(|write| write.path.as_str().starts_with("customers/"));
         let lines: String = written.map(|write| format!("{}\n", write.path)).collect();
         let commit = self.inner.commit(writes).await?;
@@ -328,7 +328,7 @@ async fn write_on(
         } else {
             let fields = Fields::from([(FIELDS[writer].to_owned(), integer(value))]);
             let mask = FieldMask::new(vec![vec![FIELDS[writer].to_owned()]]);
-            store.commit(vec![Write::merge(path(number), fields, mask)]).await.map(drop).map_err(|error| {
+            store.commit(&[Write::merge(path(number), fields, mask)]).await.map(drop).map_err(|error| {
                 assert!(matches!(error, StoreError::Aborted { .. }), "{error}");
             })
         };

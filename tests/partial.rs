@@ -50,7 +50,7 @@ async fn raw(store: &Db) -> Fields {
 async fn put(store: &Db, fields: Fields) {
     let path = DocumentPath::parse("customers/ada").unwrap();
     let kind = WriteKind::Set { fields, mask: None };
-    store.commit(vec![Write::new(path, kind)]).await.unwrap();
+    store.commit(&[Write::new(path, kind)]).await.unwrap();
 }
 
 /// Ada, with an ssn sealed under a lost key and plaintext for a phone number.

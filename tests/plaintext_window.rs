@@ -64,7 +64,7 @@ async fn put_plaintext(store: &Db) {
     ]);
     let path = DocumentPath::parse("customers/ada").unwrap();
     let kind = WriteKind::Set { fields, mask: None };
-    store.commit(vec![Write::new(path, kind)]).await.unwrap();
+    store.commit(&[Write::new(path, kind)]).await.unwrap();
 }
 
 fn ada() -> Customer {
@@ -148,7 +148,7 @@ async fn a_window_does_not_open_damaged_values(store: Db) {
     sealed.truncate(40);
     let mask = Some(FieldMask::new(vec![vec!["photo".to_owned()]]));
     let kind = WriteKind::Set { fields, mask };
-    store.commit(vec![Write::new(path, kind)]).await.unwrap();
+    store.commit(&[Write::new(path, kind)]).await.unwrap();
     let error = customers.get("ada").await.unwrap_err();
     assert!(error.to_string().contains("photo: malformed"), "{error}");
     assert_eq!(window.accepted(), 0);

@@ -70,7 +70,7 @@ async fn copy_tokens(store: &Db, from: &str, to: &str) {
 
 async fn set(store: &Db, document: Document) {
     let kind = WriteKind::Set { fields: document.fields, mask: None };
-    store.commit(vec![Write::new(document.path, kind)]).await.unwrap();
+    store.commit(&[Write::new(document.path, kind)]).await.unwrap();
 }
 
 /// Puts plaintext where a sealed value belongs.
@@ -336,7 +336,7 @@ impl Store for Watched {
         self.store.read(paths, mask).await
     }
 
-    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+    async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
         self.store.commit(writes).await
     }
 
@@ -451,7 +451,7 @@ impl Store for Liar {
         Err(StoreError::Unsupported { what: "reads" })
     }
 
-    async fn commit(&self, _: Vec<Write>) -> Result<Commit, StoreError> {
+    async fn commit(&self, _: &[Write]) -> Result<Commit, StoreError> {
         Err(StoreError::Unsupported { what: "writes" })
     }
 

@@ -128,7 +128,7 @@ impl World {
                 repository.set(person).await.unwrap();
                 let path = DocumentPath::parse(path).unwrap();
                 let kind = WriteKind::Set { fields: plain(person), mask: None };
-                self.oracle.commit(vec![Write::new(path, kind)]).await.unwrap();
+                self.oracle.commit(&[Write::new(path, kind)]).await.unwrap();
             }
         }
     }

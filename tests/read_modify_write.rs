@@ -43,7 +43,7 @@ async fn put(store: &MemoryStore, fields: impl IntoIterator<Item = (&'static str
     let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let path = DocumentPath::parse("things/a").unwrap();
     let kind = WriteKind::Set { fields, mask: None };
-    store.commit(vec![Write::new(path, kind)]).await.unwrap();
+    store.commit(&[Write::new(path, kind)]).await.unwrap();
 }
 
 fn held(store: &MemoryStore) -> Fields {
@@ -272,7 +272,7 @@ async fn records_of_an_array_are_never_mixed() {
     }
     let kind = WriteKind::Set { fields: fields.clone(), mask: None };
     let path = DocumentPath::parse("things/a").unwrap();
-    store.commit(vec![Write::new(path, kind)]).await.unwrap();
+    store.commit(&[Write::new(path, kind)]).await.unwrap();
 
     let changes: [fn(&mut Wallet); 4] = [
         |wallet| wallet.cards.swap(0, 1),

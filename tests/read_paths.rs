@@ -240,7 +240,7 @@ async fn forged(db: &Db, change: impl FnOnce(&mut Document, Document)) {
     let mut ada = stored(db, "ada").await;
     change(&mut ada, stored(db, "bob").await);
     let kind = WriteKind::Set { fields: ada.fields, mask: None };
-    db.commit(vec![Write::new(ada.path, kind)]).await.unwrap();
+    db.commit(&[Write::new(ada.path, kind)]).await.unwrap();
 }
 
 /// What is true of `ada` is told by every path, or nothing is.

@@ -232,7 +232,7 @@ async fn put(store: &DynStore, id: &str, at: &[&str], value: Value) {
     }
     let mask = FieldMask::new(vec![at.iter().map(|&name| name.to_owned()).collect()]);
     let fields = Fields::from([(at[0].to_owned(), value)]);
-    store.commit(vec![Write::merge(path(&format!("customers/{id}")), fields, mask)]).await.unwrap();
+    store.commit(&[Write::merge(path(&format!("customers/{id}")), fields, mask)]).await.unwrap();
 }
 
 fn bytes(bytes: &[u8]) -> Value {
@@ -299,13 +299,13 @@ async fn a_lost_reservation_is_made_again(store: DynStore) {
     let mut fields =
         store.read(std::slice::from_ref(&forged), None).await.unwrap().pop().flatten().unwrap().fields;
     fields.insert("mac".to_owned(), bytes(&[0; 32]));
-    store.commit(vec![Write::delete(lost), Write::set(forged.clone(), fields)]).await.unwrap();
+    store.commit(&[Write::delete(lost), Write::set(forged.clone(), fields)]).await.unwrap();
     assert_eq!(customers.index_state().await.unwrap().unreserved, 2);
     let done = customers.reindex().run().await.unwrap();
     assert_eq!((done.rewritten, done.found.unreserved, done.found.right), (1, 2, 15));
     assert!(matches!(&done.failures[..], [one]
         if matches!(&one.error, Error::ReservationRefused { reservation, .. } if *reservation == forged)));
-    store.commit(vec![Write::delete(forged)]).await.unwrap();
+    store.commit(&[Write::delete(forged)]).await.unwrap();
     assert!(customers.reindex().run().await.unwrap().failures.is_empty());
     assert!(customers.index_state().await.unwrap().is_complete());
     assert_eq!(reservations(&store).await, held);

@@ -56,7 +56,7 @@ async fn raw(store: &Db, path: &str) -> Fields {
 async fn put(store: &Db, path: &str, fields: Fields) {
     let kind = WriteKind::Set { fields, mask: None };
     let path = DocumentPath::parse(path).unwrap();
-    store.commit(vec![Write::new(path, kind)]).await.unwrap();
+    store.commit(&[Write::new(path, kind)]).await.unwrap();
 }
 
 fn text(text: &str) -> Value {

@@ -83,7 +83,7 @@ async fn a_document_that_changes_its_tenant_does_not_open(store: Db) {
         mask: Some(FieldMask::new(vec![vec!["tenant".to_owned()]])),
     };
     let path = DocumentPath::parse("orders/a").unwrap();
-    store.commit(vec![Write::new(path, kind)]).await.unwrap();
+    store.commit(&[Write::new(path, kind)]).await.unwrap();
     assert!(matches!(orders.get("a").await, Err(Error::Open(_))));
     assert!(matches!(orders.list().page().await, Err(Error::Open(_))));
 }

@@ -164,13 +164,13 @@ fn create(path: &str, fields: Fields) -> Write {
 
 /// Commits one write; its update time.
 async fn put(store: &dyn Store, write: Write) -> Option<Time> {
-    let commit = store.commit(vec![write]).await.unwrap();
+    let commit = store.commit(&[write]).await.unwrap();
     assert_eq!(commit.update_times.len(), 1);
     commit.update_times[0]
 }
 
 async fn refuse(store: &dyn Store, write: Write) -> StoreError {
-    store.commit(vec![write]).await.unwrap_err()
+    store.commit(&[write]).await.unwrap_err()
 }
 
 async fn one(store: &dyn Store, path: &str) -> Option<Document> {
@@ -347,8 +347,8 @@ async fn update_times_grow_strictly(store: &dyn Store) {
 
 async fn an_unchanged_write_keeps_the_update_time(store: &dyn Store) {
     let values = some([("x", int(1)), ("n", double(f64::NAN)), ("m", map([("k", array(vec![text("a")]))]))]);
-    let first = store.commit(vec![set("c/a", values.clone())]).await.unwrap();
-    let again = store.commit(vec![set("c/a", values)]).await.unwrap();
+    let first = store.commit(&[set("c/a", values.clone())]).await.unwrap();
+    let again = store.commit(&[set("c/a", values)]).await.unwrap();
     assert_eq!(again.update_times, first.update_times);
     assert!(micros(again.commit_time.unwrap()) > micros(first.commit_time.unwrap()));
     for write in [
@@ -371,7 +371,7 @@ async fn a_commit_is_atomic(store: &dyn Store) {
         delete("c/other"),
         provided(set("c/absent", Fields::new()), Precondition::Exists(true)),
     ];
-    let error = store.commit(writes).await.unwrap_err();
+    let error = store.commit(&writes).await.unwrap_err();
     assert!(matches!(error, StoreError::NotFound { .. }), "{error:?}");
     let paths = ["c/new", "c/there", "c/absent"].map(doc);
     let read = store.read(&paths, None).await.unwrap();
@@ -383,7 +383,7 @@ async fn a_commit_tells_each_update_time(store: &dyn Store) {
     let old = put(store, set("c/same", some([("x", int(1))]))).await;
     put(store, set("c/gone", Fields::new())).await;
     let commit = store
-        .commit(vec![
+        .commit(&[
             set("c/a", Fields::new()),
             delete("c/gone"),
             set("c/same", some([("x", int(1))])),
@@ -396,12 +396,12 @@ async fn a_commit_tells_each_update_time(store: &dyn Store) {
 }
 
 async fn an_empty_commit_does_nothing(store: &dyn Store) {
-    let commit = store.commit(Vec::new()).await.unwrap();
+    let commit = store.commit(&[]).await.unwrap();
     assert_eq!((commit.commit_time, commit.update_times.len()), (None, 0));
 }
 
 async fn a_document_stands_once_in_a_commit(store: &dyn Store) {
-    let error = store.commit(vec![set("c/a", Fields::new()), delete("c/a")]).await.unwrap_err();
+    let error = store.commit(&[set("c/a", Fields::new()), delete("c/a")]).await.unwrap_err();
     assert!(matches!(&error, StoreError::Refused { reason } if reason.contains("c/a")), "{error:?}");
     assert_eq!(one(store, "c/a").await, None);
 }
@@ -414,13 +414,13 @@ async fn a_conflict_names_the_document(store: &dyn Store) {
         error => panic!("{error:?}"),
     };
     let writes = vec![create("c/a", Fields::new()), create("c/b", Fields::new()), set("c/c", Fields::new())];
-    assert_eq!(document(store.commit(writes).await.unwrap_err()), "c/b");
+    assert_eq!(document(store.commit(&writes).await.unwrap_err()), "c/b");
     let stale = provided(set("c/b", Fields::new()), Precondition::UpdatedAt(time));
     let writes = vec![create("c/a", Fields::new()), stale, set("c/c", Fields::new())];
-    assert_eq!(document(store.commit(writes).await.unwrap_err()), "c/b");
+    assert_eq!(document(store.commit(&writes).await.unwrap_err()), "c/b");
     let absent = provided(set("c/absent", Fields::new()), Precondition::Exists(true));
     let writes = vec![create("c/a", Fields::new()), absent, set("c/c", Fields::new())];
-    assert_eq!(document(store.commit(writes).await.unwrap_err()), "c/absent");
+    assert_eq!(document(store.commit(&writes).await.unwrap_err()), "c/absent");
 }
 
 // Masks on writing.
@@ -561,7 +561,7 @@ async fn reading_nothing_asks_nothing(store: &dyn Store) {
 async fn many_documents_are_read(store: &dyn Store) {
     let even: Vec<Write> =
         (0..700).step_by(2).map(|n| set(&format!("c/{n}"), some([("n", int(n))]))).collect();
-    store.commit(even).await.unwrap();
+    store.commit(&even).await.unwrap();
     let asked: Vec<DocumentPath> = (0..700).rev().map(|n| doc(&format!("c/{n}"))).collect();
     let read = store.read(&asked, None).await.unwrap();
     assert_eq!(read.len(), 700);
@@ -605,7 +605,7 @@ async fn lists_pages_in_id_order(store: &dyn Store) {
     let in_order =
         ["-", "1", "10", "9", "A", "Z", "_", "a", "a b", "a-b", "a.b", "aa", "b", "é", "\u{ffff}", "🦀"];
     let backwards = in_order.iter().rev().map(|id| set(&format!("c/{id}"), some([("id", text(id))])));
-    store.commit(backwards.collect()).await.unwrap();
+    store.commit(&backwards.collect::<Vec<_>>()).await.unwrap();
     for size in [1, 3, 16, 100] {
         assert_eq!(ids(store, "c", size).await, in_order, "pages of {size}");
     }
@@ -616,7 +616,7 @@ async fn lists_pages_in_id_order(store: &dyn Store) {
 }
 
 async fn lists_with_exact_multiples(store: &dyn Store) {
-    store.commit((0..6).map(|n| set(&format!("c/{n}"), Fields::new())).collect()).await.unwrap();
+    store.commit(&(0..6).map(|n| set(&format!("c/{n}"), Fields::new())).collect::<Vec<_>>()).await.unwrap();
     for size in [1, 2, 3, 6] {
         assert_eq!(ids(store, "c", size).await, ["0", "1", "2", "3", "4", "5"], "pages of {size}");
     }
@@ -633,7 +633,7 @@ async fn lists_of_absent_collections_are_empty(store: &dyn Store) {
 
 async fn lists_hold_no_other_collections(store: &dyn Store) {
     let paths = ["c/a", "c/a/c/x", "c/a/d/y", "c/b", "c/ghost/c/z", "c-/a", "c./a", "c0/a", "d/a", "cc/a"];
-    store.commit(paths.iter().map(|path| set(path, Fields::new())).collect()).await.unwrap();
+    store.commit(&paths.iter().map(|path| set(path, Fields::new())).collect::<Vec<_>>()).await.unwrap();
     for size in [1, 2, 10] {
         assert_eq!(ids(store, "c", size).await, ["a", "b"], "pages of {size}");
     }
@@ -656,10 +656,10 @@ async fn lists_with_masks(store: &dyn Store) {
 
 async fn lists_see_what_changes_between_pages(store: &dyn Store) {
     let writes = ["a", "b", "c", "d", "e"].map(|id| set(&format!("c/{id}"), Fields::new()));
-    store.commit(writes.into()).await.unwrap();
+    store.commit(&writes).await.unwrap();
     let first = page(store, "c", 2, None).await;
     store
-        .commit(vec![delete("c/b"), delete("c/c"), set("c/aa", Fields::new()), set("c/cc", Fields::new())])
+        .commit(&[delete("c/b"), delete("c/c"), set("c/aa", Fields::new()), set("c/cc", Fields::new())])
         .await
         .unwrap();
     let second = page(store, "c", 10, first.next_page_token).await;
@@ -669,7 +669,7 @@ async fn lists_see_what_changes_between_pages(store: &dyn Store) {
 
 async fn page_tokens_belong_to_their_collection(store: &dyn Store) {
     let writes = ["c/a", "c/b", "d/a", "d/b", "c/a/c/a"].map(|path| set(path, Fields::new()));
-    store.commit(writes.into()).await.unwrap();
+    store.commit(&writes).await.unwrap();
     let token = page(store, "c", 1, None).await.next_page_token;
     let rubbish = [token.clone().unwrap(), String::new(), "c//".to_owned() + "a/b", "rubbish".to_owned()];
     for (collection, token) in ["d", "d", "c", "c"].into_iter().zip(rubbish) {
@@ -870,11 +870,9 @@ async fn a_document_grown_too_large_is_refused(store: &dyn Store) {
 // Races.
 
 async fn racing_creates_have_one_winner(store: &dyn Store) {
-    let racers = (0..16).map(|n| {
-        store.commit(vec![
-            create("unique/email", some([("owner", int(n))])),
-            create(&format!("c/{n}"), Fields::new()),
-        ])
+    let racers = (0..16).map(|n| async move {
+        let owner = create("unique/email", some([("owner", int(n))]));
+        store.commit(&[owner, create(&format!("c/{n}"), Fields::new())]).await
     });
     let outcomes = join_all(racers).await;
     let winners: Vec<usize> = (0..16).filter(|n| outcomes[*n].is_ok()).collect();
@@ -889,8 +887,9 @@ async fn racing_creates_have_one_winner(store: &dyn Store) {
 
 async fn racing_updates_have_one_winner(store: &dyn Store) {
     let seen = put(store, set("c/a", some([("x", int(-1))]))).await.unwrap();
-    let racers = (0..16).map(|n| {
-        store.commit(vec![provided(set("c/a", some([("x", int(n))])), Precondition::UpdatedAt(seen))])
+    let racers = (0..16).map(|n| async move {
+        let write = provided(set("c/a", some([("x", int(n))])), Precondition::UpdatedAt(seen));
+        store.commit(&[write]).await
     });
     let outcomes = join_all(racers).await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
@@ -906,7 +905,7 @@ async fn clones_of_memory_share_the_content_across_threads() {
     let store = MemoryStore::new();
     let tasks = (0..16).map(|n| {
         let store = store.clone();
-        tokio::spawn(async move { store.commit(vec![create("c/a", some([("n", int(n))]))]).await.is_ok() })
+        tokio::spawn(async move { store.commit(&[create("c/a", some([("n", int(n))]))]).await.is_ok() })
     });
     let won = join_all(tasks).await.into_iter().filter(|won| *won.as_ref().unwrap()).count();
     assert_eq!((won, store.documents().len()), (1, 1));
@@ -930,13 +929,13 @@ async fn memory_shows_what_it_holds() {
 async fn a_request_over_the_servers_size_is_refused() {
     let project = Emulator::shared().await.unwrap().project().unwrap();
     let store = FirestoreStore::new(project.firestore().await.unwrap());
-    let writes = |count: usize| {
+    let writes = |count: usize| -> Vec<_> {
         (0..count).map(|n| set(&format!("c/{n}"), some([("v", bytes(vec![7; 1_000_000]))]))).collect()
     };
     let started = std::time::Instant::now();
-    let error = store.commit(writes(5)).await.unwrap_err();
+    let error = store.commit(&writes(5)).await.unwrap_err();
     assert!(matches!(&error, StoreError::Refused { reason } if reason.contains("4194304")), "{error:?}");
-    let error = store.commit(writes(11)).await.unwrap_err();
+    let error = store.commit(&writes(11)).await.unwrap_err();
     assert!(matches!(&error, StoreError::Refused { reason } if reason.contains("10485760")), "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(5), "a permanent error is not tried again");
     assert_eq!(ids(&store, "c", 10).await, Vec::<String>::new());

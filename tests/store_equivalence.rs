@@ -123,8 +123,8 @@ impl Side<'_> {
                 let write = Write::new(self.path(draft.document), draft.kind.clone());
                 Write { precondition: precondition(draft), ..write }
             })
-            .collect();
-        match self.store.commit(writes).await {
+            .collect::<Vec<_>>();
+        match self.store.commit(&writes).await {
             Ok(commit) => {
                 let mut changed = Vec::new();
                 for (draft, time) in drafts.iter().zip(commit.update_times) {

@@ -103,10 +103,10 @@ async fn retries_end_with_the_deadline() {
 #[tokio::test]
 async fn commits_are_sent_again_only_after_an_abort() {
     let fake = Fake::new([fail(Code::Aborted), fail(Code::Aborted), committed(1)]).await;
-    fake.store.commit(vec![set("c/a", None)]).await.unwrap();
+    fake.store.commit(&[set("c/a", None)]).await.unwrap();
     assert_eq!(fake.requests(), 3);
     let fake = Fake::new(vec![fail(Code::Aborted); 6]).await;
-    let error = fake.store.commit(vec![set("c/a", None)]).await.unwrap_err();
+    let error = fake.store.commit(&[set("c/a", None)]).await.unwrap_err();
     // Not one after which the writes may have been applied.
     assert!(matches!(&error, StoreError::Aborted { .. }), "{error:?}");
     assert!(error.to_string().contains("nothing was written"), "{error}");
@@ -119,13 +119,13 @@ async fn commits_are_sent_again_only_after_an_abort() {
     steps.extend([Step::Reset(vec![]), Step::Hangup]);
     for step in steps {
         let fake = Fake::new([step, committed(1)]).await;
-        let error = fake.store.commit(vec![set("c/a", None)]).await.unwrap_err();
+        let error = fake.store.commit(&[set("c/a", None)]).await.unwrap_err();
         let told = matches!(&error, StoreError::Unavailable { reason, .. } if reason.contains("may still have been"));
         assert!(told, "{error:?}");
         assert_eq!(fake.requests(), 1);
     }
     let fake = Fake::new([fail(Code::DeadlineExceeded), committed(1)]).await;
-    let error = fake.store.commit(vec![set("c/a", None)]).await.unwrap_err();
+    let error = fake.store.commit(&[set("c/a", None)]).await.unwrap_err();
     assert!(matches!(error, StoreError::Deadline { seconds: 30 }), "{error:?}");
     assert_eq!(fake.requests(), 1);
 }
@@ -161,7 +161,7 @@ async fn lasting_failures_are_told_at_once() {
         assert_eq!(fake.requests(), reads + 1);
         if number != 4 {
             // A failed precondition of a commit is a conflict.
-            let error = fake.store.commit(vec![set("c/a", None)]).await.unwrap_err();
+            let error = fake.store.commit(&[set("c/a", None)]).await.unwrap_err();
             assert!(expected(&error), "{number}: {error:?}");
         }
     }
@@ -186,7 +186,7 @@ async fn failed_preconditions_name_the_document() {
             set("c/d", Some(Precondition::Exists(true))),
             set("c/e", Some(Precondition::UpdatedAt(Time { seconds: 1, nanos: 0 }))),
         ];
-        let error = fake.store.commit(writes).await.unwrap_err();
+        let error = fake.store.commit(&writes).await.unwrap_err();
         match (&error, code) {
             (StoreError::NotFound { document: named }, Code::NotFound) => assert_eq!(named, document),
             (StoreError::Conflict { document: named, .. }, _) => assert_eq!(named, document),
@@ -195,11 +195,11 @@ async fn failed_preconditions_name_the_document() {
     }
     let fake = Fake::new([fail(Code::NotFound)]).await;
     let stale = set("c/a", Some(Precondition::UpdatedAt(Time { seconds: 1, nanos: 0 })));
-    let error = fake.store.commit(vec![stale, set("c/b", None)]).await.unwrap_err();
+    let error = fake.store.commit(&[stale, set("c/b", None)]).await.unwrap_err();
     assert!(matches!(&error, StoreError::Conflict { document, .. } if document == "c/a"), "{error:?}");
     let fake = Fake::new([fail(Code::AlreadyExists)]).await;
-    let many = (0..9).map(|n| set(&format!("c/{n}"), Some(Precondition::Exists(false)))).collect();
-    let error = fake.store.commit(many).await.unwrap_err().to_string();
+    let many: Vec<_> = (0..9).map(|n| set(&format!("c/{n}"), Some(Precondition::Exists(false)))).collect();
+    let error = fake.store.commit(&many).await.unwrap_err().to_string();
     assert!(error.starts_with("one of 9 documents (c/0, c/1, c/2, ..)"), "{error}");
 }
 
@@ -231,7 +231,7 @@ async fn a_server_that_accepts_and_never_answers_runs_into_the_deadline() {
     let started = Instant::now();
     deadline(store.read(&[doc("c/a")], None).await.unwrap_err(), started);
     let started = Instant::now();
-    deadline(store.commit(vec![set("c/a", None)]).await.unwrap_err(), started);
+    deadline(store.commit(&[set("c/a", None)]).await.unwrap_err(), started);
     let started = Instant::now();
     deadline(store.list(&list()).await.unwrap_err(), started);
 }
@@ -243,7 +243,7 @@ async fn an_answer_that_stops_halfway_runs_into_the_deadline() {
     let started = Instant::now();
     let error = store.read(&[doc("c/a"), doc("c/b")], None).await.unwrap_err();
     assert!(matches!(error, StoreError::Deadline { .. }), "{error:?}");
-    let error = store.commit(vec![set("c/a", None)]).await.unwrap_err();
+    let error = store.commit(&[set("c/a", None)]).await.unwrap_err();
     assert!(matches!(error, StoreError::Deadline { .. }), "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     assert_eq!(fake.requests(), 2);
@@ -260,7 +260,7 @@ async fn a_server_that_is_gone_is_unavailable() {
     });
     let store = store(url).await;
     server.await.unwrap();
-    let error = store.commit(vec![set("c/a", None)]).await.unwrap_err();
+    let error = store.commit(&[set("c/a", None)]).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
     let error = store.read(&[doc("c/a")], None).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
@@ -337,7 +337,7 @@ async fn pages_of_other_collections_are_refused() {
 async fn a_commit_has_a_result_for_each_write() {
     for results in [0, 1, 3] {
         let fake = Fake::new([committed(results)]).await;
-        let error = fake.store.commit(vec![set("c/a", None), set("c/b", None)]).await.unwrap_err();
+        let error = fake.store.commit(&[set("c/a", None), set("c/b", None)]).await.unwrap_err();
         assert!(matches!(error, StoreError::UnexpectedAnswer { .. }), "{results}: {error:?}");
     }
     promise::Promise::kept("lying_servers", 1);
@@ -359,7 +359,7 @@ async fn a_deletion_has_no_update_time() {
     let response = CommitResponse { write_results: vec![result.clone(), result], commit_time: time };
     let fake = Fake::new([answers(vec![response.encode_to_vec()])]).await;
     let delete = Write::delete(doc("c/b"));
-    let commit = fake.store.commit(vec![set("c/a", None), delete]).await.unwrap();
+    let commit = fake.store.commit(&[set("c/a", None), delete]).await.unwrap();
     assert_eq!((commit.commit_time, commit.update_times), (time, vec![time, None]));
 }
 
@@ -381,13 +381,13 @@ async fn an_empty_mask_asks_for_the_name_alone() {
 #[tokio::test]
 async fn a_deadline_may_be_without_end() {
     let fake = Fake::new([committed(1)]).await;
-    fake.store.clone().with_deadline(Duration::MAX).commit(vec![set("c/a", None)]).await.unwrap();
+    fake.store.clone().with_deadline(Duration::MAX).commit(&[set("c/a", None)]).await.unwrap();
 }
 
 #[tokio::test]
 async fn the_server_is_told_the_deadline() {
     let fake = Fake::new([committed(1)]).await;
-    fake.store.clone().with_deadline(Duration::from_secs(7)).commit(vec![set("c/a", None)]).await.unwrap();
+    fake.store.clone().with_deadline(Duration::from_secs(7)).commit(&[set("c/a", None)]).await.unwrap();
     let timeout = fake.asked.lock().unwrap()[0].timeout.clone().unwrap();
     let (number, unit) = timeout.split_at(timeout.len() - 1);
     let number: f64 = number.parse().unwrap();
@@ -414,7 +414,7 @@ async fn debug_shows_no_values() {
 async fn nothing_to_do_sends_nothing() {
     let fake = Fake::new([]).await;
     fake.store.read(&[], None).await.unwrap();
-    fake.store.commit(vec![]).await.unwrap();
+    fake.store.commit(&[]).await.unwrap();
     assert_eq!(fake.requests(), 0);
 }
 
@@ -442,7 +442,7 @@ async fn fields_outside_the_mask_do_not_travel() {
     let mask = FieldMask::new(vec![vec!["a".to_owned()]]);
     let fake = Fake::new([committed(1)]).await;
     let write = Write::merge(doc("c/a"), fields, mask);
-    fake.store.commit(vec![write]).await.unwrap();
+    fake.store.commit(&[write]).await.unwrap();
     let asked = fake.asked.lock().unwrap();
     assert_eq!(asked[0].method, "/google.firestore.v1.Firestore/Commit");
     assert!(asked[0].message.windows(5).any(|window| window == b"meant"));

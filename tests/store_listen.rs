@@ -110,47 +110,47 @@ impl View {
 }
 
 async fn documents_are_told_as_they_come_and_go(store: Db) {
-    store.commit(vec![set("c/a", 1), set("c/other", 1)]).await.unwrap();
+    store.commit(&[set("c/a", 1), set("c/other", 1)]).await.unwrap();
     let target = Target::Documents(vec![doc("c/a"), doc("c/b")]);
     let mut view = View::new(&store, &target, None).await;
     view.becomes(&[("c/a", 1)]).await;
-    store.commit(vec![set("c/b", 2), set("c/other", 2)]).await.unwrap();
+    store.commit(&[set("c/b", 2), set("c/other", 2)]).await.unwrap();
     view.becomes(&[("c/a", 1), ("c/b", 2)]).await;
-    store.commit(vec![set("c/a", 3)]).await.unwrap();
+    store.commit(&[set("c/a", 3)]).await.unwrap();
     view.becomes(&[("c/a", 3), ("c/b", 2)]).await;
     view.removed.clear();
-    store.commit(vec![Write::delete(doc("c/a"))]).await.unwrap();
+    store.commit(&[Write::delete(doc("c/a"))]).await.unwrap();
     view.becomes(&[("c/b", 2)]).await;
     assert_eq!(view.removed, [("c/a".to_owned(), true)]);
 }
 
 async fn a_document_that_stops_matching_is_removed(store: Db) {
-    store.commit(vec![set("c/a", 10), set("c/b", 11), set("c/small", 1), set("d/a", 10)]).await.unwrap();
+    store.commit(&[set("c/a", 10), set("c/b", 11), set("c/small", 1), set("d/a", 10)]).await.unwrap();
     let mut view = View::new(&store, &Target::Query(large()), None).await;
     view.becomes(&[("c/a", 10), ("c/b", 11)]).await;
-    store.commit(vec![set("c/a", 9)]).await.unwrap();
+    store.commit(&[set("c/a", 9)]).await.unwrap();
     view.becomes(&[("c/b", 11)]).await;
-    store.commit(vec![set("c/small", 12), set("c/a", 8)]).await.unwrap();
+    store.commit(&[set("c/small", 12), set("c/a", 8)]).await.unwrap();
     view.becomes(&[("c/b", 11), ("c/small", 12)]).await;
-    store.commit(vec![Write::delete(doc("c/b")), set("c/small", 13)]).await.unwrap();
+    store.commit(&[Write::delete(doc("c/b")), set("c/small", 13)]).await.unwrap();
     view.becomes(&[("c/small", 13)]).await;
 }
 
 async fn a_limit_holds(store: Db) {
-    store.commit((0..4).map(|n| set(&format!("c/{n}"), n)).collect()).await.unwrap();
+    store.commit(&(0..4).map(|n| set(&format!("c/{n}"), n)).collect::<Vec<_>>()).await.unwrap();
     let mut view = View::new(&store, &Target::Query(Query { limit: Some(2), ..all() }), None).await;
     view.becomes(&[("c/0", 0), ("c/1", 1)]).await;
-    store.commit(vec![Write::delete(doc("c/0"))]).await.unwrap();
+    store.commit(&[Write::delete(doc("c/0"))]).await.unwrap();
     view.becomes(&[("c/1", 1), ("c/2", 2)]).await;
 }
 
 async fn what_changes_while_away_is_told(store: Db) {
-    store.commit(vec![set("c/a", 10), set("c/b", 11), set("c/c", 12)]).await.unwrap();
+    store.commit(&[set("c/a", 10), set("c/b", 11), set("c/c", 12)]).await.unwrap();
     let target = Target::Query(large());
     let mut view = View::new(&store, &target, None).await;
     view.becomes(&[("c/a", 10), ("c/b", 11), ("c/c", 12)]).await;
     let View { documents, resume, .. } = view;
-    store.commit(vec![set("c/a", 1), Write::delete(doc("c/b")), set("c/d", 13)]).await.unwrap();
+    store.commit(&[set("c/a", 1), Write::delete(doc("c/b")), set("c/d", 13)]).await.unwrap();
     let mut view = View::new(&store, &target, Some(resume.unwrap())).await;
     view.documents = documents;
     view.becomes(&[("c/c", 12), ("c/d", 13)]).await;
@@ -175,7 +175,7 @@ async fn memory_resumes_from_its_own_tokens_only() {
     let error = store.listen(&target, Some(ResumeToken::new(vec![1, 2, 3]))).await.err().unwrap();
     assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
     // Nothing is told twice.
-    store.commit(vec![set("c/a", 1)]).await.unwrap();
+    store.commit(&[set("c/a", 1)]).await.unwrap();
     let mut view = View::new(&store, &target, None).await;
     view.becomes(&[("c/a", 1)]).await;
     let mut events = store.listen(&target, view.resume).await.unwrap();
@@ -189,7 +189,7 @@ async fn a_broken_connection_is_an_error_and_nothing_is_missed_after_it() {
     let store = proxy.store().await;
     let target = Target::Query(all());
     let mut view = View::new(&store, &target, None).await;
-    store.commit(vec![set("c/a", 1), set("c/b", 1)]).await.unwrap();
+    store.commit(&[set("c/a", 1), set("c/b", 1)]).await.unwrap();
     view.becomes(&[("c/a", 1), ("c/b", 1)]).await;
 
     proxy.cut();
@@ -207,7 +207,7 @@ async fn a_broken_connection_is_an_error_and_nothing_is_missed_after_it() {
 
     // While nobody listens.
     let direct = fireseal::store::FirestoreStore::new(project.firestore().await.unwrap());
-    direct.commit(vec![set("c/a", 2), Write::delete(doc("c/b")), set("c/c", 2)]).await.unwrap();
+    direct.commit(&[set("c/a", 2), Write::delete(doc("c/b")), set("c/c", 2)]).await.unwrap();
     let mut view = View::new(&store, &target, resume).await;
     view.documents = documents;
     view.becomes(&[("c/a", 2), ("c/c", 2)]).await;

@@ -49,15 +49,15 @@ async fn a_commit_whose_answer_is_lost_is_not_sent_again() {
     for fault in [Fault::Lost, Fault::Hangup, Fault::Silent] {
         let (project, proxy, store) = set_up().await;
         proxy.nth("Commit", 2, fault);
-        store.commit(add_one()).await.unwrap();
-        let error = store.commit(add_one()).await.unwrap_err();
+        store.commit(&add_one()).await.unwrap();
+        let error = store.commit(&add_one()).await.unwrap_err();
         let told = match fault {
             Fault::Silent => matches!(error, StoreError::Deadline { .. }),
             _ => matches!(error, StoreError::Unavailable { .. }),
         };
         assert!(told, "{fault:?}: {error:?}");
         assert_eq!((proxy.calls("Commit"), number(&project).await), (2, Some(2)), "{fault:?}");
-        store.commit(add_one()).await.unwrap();
+        store.commit(&add_one()).await.unwrap();
         assert_eq!(number(&project).await, Some(3));
     }
 }
@@ -68,7 +68,7 @@ async fn a_commit_in_a_transaction_whose_answer_is_lost_is_not_sent_again() {
     proxy.next("Commit", Fault::Lost);
     let transaction = store.begin(&TransactionMode::ReadWrite { retry: None }).await.unwrap();
     store.read_within(&transaction, &[doc("c/a")], None).await.unwrap();
-    let error = store.commit_within(&transaction, add_one()).await.unwrap_err();
+    let error = store.commit_within(&transaction, &add_one()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
     assert_eq!((proxy.calls("Commit"), number(&project).await), (1, Some(1)));
 }
@@ -77,7 +77,7 @@ async fn a_commit_in_a_transaction_whose_answer_is_lost_is_not_sent_again() {
 async fn a_commit_that_never_arrives_is_told_alike_and_not_applied() {
     let (project, proxy, store) = set_up().await;
     proxy.next("Commit", Fault::Dropped);
-    let error = store.commit(add_one()).await.unwrap_err();
+    let error = store.commit(&add_one()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
     assert_eq!((proxy.calls("Commit"), number(&project).await), (1, None));
 }
@@ -87,15 +87,15 @@ async fn delays_within_the_deadline_are_nothing() {
     let (project, proxy, store) = set_up().await;
     proxy.next("Commit", Fault::Slow(Duration::from_millis(200)));
     proxy.nth("Commit", 2, Fault::Late(Duration::from_millis(200)));
-    store.commit(add_one()).await.unwrap();
-    store.commit(add_one()).await.unwrap();
+    store.commit(&add_one()).await.unwrap();
+    store.commit(&add_one()).await.unwrap();
     assert_eq!(number(&project).await, Some(2));
 }
 
 #[tokio::test]
 async fn reads_whose_answers_are_lost_are_sent_again() {
     let (_project, proxy, store) = set_up().await;
-    store.commit(add_one()).await.unwrap();
+    store.commit(&add_one()).await.unwrap();
     proxy.next("GetDocument", Fault::Lost);
     proxy.nth("GetDocument", 2, Fault::Hangup);
     assert!(store.read(&[doc("c/a")], None).await.unwrap()[0].is_some());

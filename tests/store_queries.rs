@@ -107,7 +107,7 @@ async fn put<const N: usize>(store: &dyn Store, documents: [(&str, Vec<(&str, Va
         let fields: Fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Write::set(DocumentPath::parse(path).unwrap(), fields)
     };
-    store.commit(documents.into_iter().map(write).collect()).await.unwrap();
+    store.commit(&documents.into_iter().map(write).collect::<Vec<_>>()).await.unwrap();
 }
 
 async fn run(store: &dyn Store, query: &Query) -> Vec<Document> {
@@ -521,7 +521,7 @@ async fn many_documents_arrive_in_order(store: Arc<dyn Store>) {
             let fields = [("n".to_owned(), int(-n)), ("t".to_owned(), text(&"x".repeat(2_000)))].into();
             Write::set(DocumentPath::parse(&format!("c/d{n:04}")).unwrap(), fields)
         };
-        store.commit(chunk.iter().map(write).collect()).await.unwrap();
+        store.commit(&chunk.iter().map(write).collect::<Vec<_>>()).await.unwrap();
     }
     let query = ordered([by("n", Direction::Descending)]).with_implicit_order();
     let found = run(&*store, &query).await;

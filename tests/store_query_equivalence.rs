@@ -343,8 +343,8 @@ async fn memory_answers_what_the_emulator_answers() {
         });
         let paths: Vec<DocumentPath> = paths.map(|path| DocumentPath::parse(&path).unwrap()).collect();
         let writes: Vec<Write> = paths.into_iter().map(|path| Write::set(path, draw.fields())).collect();
-        memory.commit(writes.clone()).await.unwrap();
-        server.commit(writes).await.unwrap();
+        memory.commit(&writes).await.unwrap();
+        server.commit(&writes).await.unwrap();
         let documents = memory.documents();
         for _ in 0..QUERIES {
             let query = draw.query(&documents);

@@ -91,7 +91,7 @@ async fn add_one(store: &Db) -> usize {
         let once = async {
             let read = store.read_within(&transaction, &[doc("c/a")], None).await?;
             let next = number(read[0].as_ref()).unwrap_or(0) + 1;
-            store.commit_within(&transaction, vec![set("c/a", next)]).await
+            store.commit_within(&transaction, &[set("c/a", next)]).await
         };
         match once.await {
             Ok(_) => return aborts,
@@ -127,13 +127,13 @@ fn one_wins(first: &Result<Commit, StoreError>, second: &Result<Commit, StoreErr
 }
 
 async fn what_was_read_is_as_it_was_when_the_writes_are_applied(store: Db) {
-    store.commit(vec![set("c/a", 1)]).await.unwrap();
+    store.commit(&[set("c/a", 1)]).await.unwrap();
     // What the one reads the other writes; one of the documents is absent.
     let (left, right) = (store.begin(&READ_WRITE).await.unwrap(), store.begin(&READ_WRITE).await.unwrap());
     assert_eq!(held_within(&store, &left, "c/a").await, Some(1));
     assert_eq!(held_within(&store, &right, "c/absent").await, None);
-    let first = store.commit_within(&left, vec![set("c/absent", 2)]).await;
-    let second = store.commit_within(&right, vec![set("c/a", 2)]).await;
+    let first = store.commit_within(&left, &[set("c/absent", 2)]).await;
+    let second = store.commit_within(&right, &[set("c/a", 2)]).await;
     one_wins(&first, &second);
     let now = store.read(&[doc("c/a"), doc("c/absent")], None).await.unwrap();
     let now = (number(now[0].as_ref()), number(now[1].as_ref()));
@@ -141,28 +141,28 @@ async fn what_was_read_is_as_it_was_when_the_writes_are_applied(store: Db) {
 }
 
 async fn what_was_queried_is_as_it_was_when_the_writes_are_applied(store: Db) {
-    store.commit(vec![set("c/a", 1)]).await.unwrap();
+    store.commit(&[set("c/a", 1)]).await.unwrap();
     let (left, right) = (store.begin(&READ_WRITE).await.unwrap(), store.begin(&READ_WRITE).await.unwrap());
     for transaction in [&left, &right] {
         let found: Vec<Document> =
             store.query(&all(), Some(transaction)).await.unwrap().try_collect().await.unwrap();
         assert_eq!(found.len(), 1);
     }
-    let first = store.commit_within(&left, vec![set("c/a", 2)]).await;
-    let second = store.commit_within(&right, vec![set("c/a", 3)]).await;
+    let first = store.commit_within(&left, &[set("c/a", 2)]).await;
+    let second = store.commit_within(&right, &[set("c/a", 3)]).await;
     one_wins(&first, &second);
 }
 
 async fn a_read_only_transaction_sees_one_moment(store: Db) {
-    store.commit(vec![set("c/a", 1)]).await.unwrap();
+    store.commit(&[set("c/a", 1)]).await.unwrap();
     let transaction = store.begin(&TransactionMode::ReadOnly { at: None }).await.unwrap();
     assert_eq!(held_within(&store, &transaction, "c/a").await, Some(1));
-    store.commit(vec![set("c/a", 2), set("c/b", 2)]).await.unwrap();
+    store.commit(&[set("c/a", 2), set("c/b", 2)]).await.unwrap();
     assert_eq!(held_within(&store, &transaction, "c/a").await, Some(1));
     assert_eq!(held_within(&store, &transaction, "c/b").await, None);
     let found = store.query(&all(), Some(&transaction)).await.unwrap();
     assert_eq!(found.try_collect::<Vec<_>>().await.unwrap().len(), 1);
-    let error = store.commit_within(&transaction, vec![set("c/a", 3)]).await.unwrap_err();
+    let error = store.commit_within(&transaction, &[set("c/a", 3)]).await.unwrap_err();
     assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
     assert_eq!(number(held(&store, "c/a").await.as_ref()), Some(2));
 }
@@ -171,8 +171,8 @@ async fn a_rolled_back_transaction_leaves_nothing(store: Db) {
     let transaction = store.begin(&READ_WRITE).await.unwrap();
     assert_eq!(held_within(&store, &transaction, "c/a").await, None);
     store.rollback(&transaction).await.unwrap();
-    store.commit(vec![set("c/a", 1)]).await.unwrap(); // not kept waiting
-    let error = store.commit_within(&transaction, vec![set("c/a", 2)]).await.unwrap_err();
+    store.commit(&[set("c/a", 1)]).await.unwrap(); // not kept waiting
+    let error = store.commit_within(&transaction, &[set("c/a", 2)]).await.unwrap_err();
     assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
     let error = store.read_within(&transaction, &[doc("c/a")], None).await.unwrap_err();
     assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
@@ -180,16 +180,16 @@ async fn a_rolled_back_transaction_leaves_nothing(store: Db) {
 }
 
 async fn a_failed_commit_leaves_nothing_and_ends_the_transaction(store: Db) {
-    store.commit(vec![set("c/a", 1)]).await.unwrap();
+    store.commit(&[set("c/a", 1)]).await.unwrap();
     let transaction = store.begin(&READ_WRITE).await.unwrap();
     assert_eq!(held_within(&store, &transaction, "c/b").await, None);
     let create = set("c/a", 2).with_precondition(Precondition::Exists(false));
-    let error = store.commit_within(&transaction, vec![set("c/b", 2), create]).await.unwrap_err();
+    let error = store.commit_within(&transaction, &[set("c/b", 2), create]).await.unwrap_err();
     assert!(matches!(error, StoreError::Conflict { .. }), "{error:?}");
     assert!(held(&store, "c/b").await.is_none());
-    let error = store.commit_within(&transaction, vec![set("c/b", 2)]).await.unwrap_err();
+    let error = store.commit_within(&transaction, &[set("c/b", 2)]).await.unwrap_err();
     assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
-    store.commit(vec![set("c/b", 3)]).await.unwrap(); // not kept waiting
+    store.commit(&[set("c/b", 3)]).await.unwrap(); // not kept waiting
 }
 
 #[tokio::test]
@@ -200,8 +200,8 @@ async fn memory_keeps_no_past_and_firestore_does() {
 
     let project = fireseal_emulator::Emulator::shared().await.unwrap().project().unwrap();
     let store: Db = Arc::new(FirestoreStore::new(project.firestore().await.unwrap()));
-    let at = store.commit(vec![set("c/a", 1)]).await.unwrap().commit_time;
-    store.commit(vec![set("c/a", 2)]).await.unwrap();
+    let at = store.commit(&[set("c/a", 1)]).await.unwrap().commit_time;
+    store.commit(&[set("c/a", 2)]).await.unwrap();
     let transaction = store.begin(&past(at)).await.unwrap();
     assert_eq!(held_within(&store, &transaction, "c/a").await, Some(1));
 }
@@ -219,8 +219,8 @@ fn only(kinds: impl IntoIterator<Item = TransformKind>) -> Write {
 
 /// What a transform makes of a field, and whether that changes the document's update time.
 async fn transformed(store: &Db, old: Option<Value>, kind: TransformKind) -> (Value, bool) {
-    let made = store.commit(vec![Write::set(doc("c/a"), old.map(fields).unwrap_or_default())]).await.unwrap();
-    let commit = store.commit(vec![only([kind])]).await.unwrap();
+    let made = store.commit(&[Write::set(doc("c/a"), old.map(fields).unwrap_or_default())]).await.unwrap();
+    let commit = store.commit(&[only([kind])]).await.unwrap();
     let mut now = held(store, "c/a").await.unwrap();
     (now.fields.remove("n").unwrap(), commit.update_times != made.update_times)
 }
@@ -311,7 +311,7 @@ async fn the_time_of_a_commit_is_one(store: Db) {
         ]
     };
     let writes = ["c/a", "c/b"].map(|path| Write::set(doc(path), Fields::new()).with_transforms(time()));
-    let commit = store.commit(writes.into()).await.unwrap().commit_time.unwrap();
+    let commit = store.commit(&writes).await.unwrap().commit_time.unwrap();
     let read = store.read(&[doc("c/a"), doc("c/b")], None).await.unwrap();
     let mut times = Vec::new();
     for document in read.into_iter().flatten() {
@@ -331,9 +331,9 @@ async fn transforms_come_in_order_after_the_fields(store: Db) {
     use TransformKind::{Increment, Maximum};
     let transforms = vec![transform(&["n"], Increment(int(2))), transform(&["n"], Maximum(int(10)))];
     let write = Write::set(doc("c/a"), fields(int(1))).with_transforms(transforms);
-    store.commit(vec![write]).await.unwrap();
+    store.commit(&[write]).await.unwrap();
     assert_eq!(number(held(&store, "c/a").await.as_ref()), Some(10));
-    store.commit(vec![only([Maximum(int(11)), Increment(int(2))])]).await.unwrap();
+    store.commit(&[only([Maximum(int(11)), Increment(int(2))])]).await.unwrap();
     assert_eq!(number(held(&store, "c/a").await.as_ref()), Some(13));
 
     // It creates the document, unless that must exist; and the other fields stay.
@@ -341,14 +341,14 @@ async fn transforms_come_in_order_after_the_fields(store: Db) {
         let write = Write::merge(doc("c/b"), Fields::new(), FieldMask::default());
         Write { precondition, ..write }.with_transforms(vec![transform(&["m"], Increment(int(1)))])
     };
-    let error = store.commit(vec![absent(Some(Precondition::Exists(true)))]).await.unwrap_err();
+    let error = store.commit(&[absent(Some(Precondition::Exists(true)))]).await.unwrap_err();
     assert!(matches!(error, StoreError::NotFound { .. }), "{error:?}");
-    store.commit(vec![absent(None)]).await.unwrap();
+    store.commit(&[absent(None)]).await.unwrap();
     store
-        .commit(vec![Write::merge(doc("c/b"), fields(int(7)), FieldMask::new(vec![vec!["n".to_owned()]]))])
+        .commit(&[Write::merge(doc("c/b"), fields(int(7)), FieldMask::new(vec![vec!["n".to_owned()]]))])
         .await
         .unwrap();
-    store.commit(vec![absent(None)]).await.unwrap();
+    store.commit(&[absent(None)]).await.unwrap();
     let now = held(&store, "c/b").await.unwrap().fields;
     assert_eq!((&now["m"], &now["n"]), (&int(2), &int(7)));
 }
@@ -367,7 +367,7 @@ async fn impossible_transforms_are_refused(store: Db) {
         write(vec![transform(&["n"], Union(vec![array([])]))]),
     ];
     for (number, write) in refused.into_iter().enumerate() {
-        let error = store.commit(vec![set("c/b", 1), write]).await.unwrap_err();
+        let error = store.commit(&[set("c/b", 1), write]).await.unwrap_err();
         assert!(matches!(error, StoreError::Refused { .. } | StoreError::Limit(_)), "{number}: {error:?}");
         assert!(held(&store, "c/b").await.is_none());
     }

@@ -136,7 +136,7 @@ async fn a_document_keeps_its_own_value(store: DynStore) {
     assert_eq!(reservations(&store).await, before);
 
     // Deleted past the repository, its reservation stays; the same document may have it again.
-    store.commit(vec![Write::delete(customer::path("customers/ada"))]).await.unwrap();
+    store.commit(&[Write::delete(customer::path("customers/ada"))]).await.unwrap();
     customers.create(&ada).await.unwrap();
     assert_eq!(reservations(&store).await, before);
 }
@@ -150,7 +150,7 @@ async fn a_forged_reservation_is_refused(store: DynStore) {
     // Whoever writes the database makes it another's.
     let mut forged = held.fields.clone();
     forged.insert("owner".to_owned(), owner("customers/bea"));
-    store.commit(vec![Write::set(path.clone(), forged)]).await.unwrap();
+    store.commit(&[Write::set(path.clone(), forged)]).await.unwrap();
     let error = customers.create(&customer("bea", "ada@example.com")).await.unwrap_err();
     assert!(
         matches!(&error, Error::ReservationRefused { reservation, field } if *reservation == path && field == "email"),
@@ -163,11 +163,11 @@ async fn a_forged_reservation_is_refused(store: DynStore) {
     assert_eq!(reservations(&store).await.len(), 1);
 
     // A document that claims another's value does not release it.
-    store.commit(vec![Write::set(path.clone(), held.fields)]).await.unwrap();
+    store.commit(&[Write::set(path.clone(), held.fields)]).await.unwrap();
     customers.create(&customer("ada", "ada@example.com")).await.unwrap();
     let mut copied = stored(&store, "customers/ada").await.unwrap().fields;
     copied.insert("id".to_owned(), owner("bea"));
-    store.commit(vec![Write::set(customer::path("customers/bea"), copied)]).await.unwrap();
+    store.commit(&[Write::set(customer::path("customers/bea"), copied)]).await.unwrap();
     customers.delete("bea").await.unwrap();
     assert_eq!(reservations(&store).await.len(), 1);
     promise::Promise::kept("unique_values", 1);

@@ -85,7 +85,7 @@ async fn raw(store: &Db) -> Fields {
 async fn put(store: &Db, fields: Fields) {
     let path = DocumentPath::parse("people/ada").unwrap();
     let kind = WriteKind::Set { fields, mask: None };
-    store.commit(vec![Write::new(path, kind)]).await.unwrap();
+    store.commit(&[Write::new(path, kind)]).await.unwrap();
 }
 
 /// A person with fields of a newer program at every depth, one of each kind of value.

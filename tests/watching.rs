@@ -70,7 +70,7 @@ async fn change(store: &DynStore, id: &str, change: impl FnOnce(&mut Customer)) 
 async fn tamper(store: &DynStore, id: &str, change: impl FnOnce(&mut Document)) {
     let mut document = stored(store, &format!("customers/{id}")).await.unwrap();
     change(&mut document);
-    store.commit(vec![Write::set(document.path, document.fields)]).await.unwrap();
+    store.commit(&[Write::set(document.path, document.fields)]).await.unwrap();
 }
 
 fn flip(document: &mut Document) {
@@ -186,7 +186,7 @@ async fn a_change_that_does_not_open_is_an_error_at_its_place(store: DynStore) {
     assert_eq!(told(&mut watch).await, ["!ada"]);
     change(&store, "bea", |bea| bea.visits += 1).await;
     assert_eq!(told(&mut watch).await, ["~bea"]);
-    store.commit(vec![Write::set(good.path, good.fields)]).await.unwrap();
+    store.commit(&[Write::set(good.path, good.fields)]).await.unwrap();
     assert_eq!(told(&mut watch).await, ["~ada"]);
 
     // One that never opened, and one of another shape.
@@ -196,7 +196,7 @@ async fn a_change_that_does_not_open_is_an_error_at_its_place(store: DynStore) {
     assert_eq!(told(&mut watch).await, ["!ada", "!bea"]);
     create(&store, &["cleo"]).await;
     assert_eq!(told(&mut watch).await, ["+cleo"]);
-    store.commit(vec![Write::delete(path("customers/bea"))]).await.unwrap();
+    store.commit(&[Write::delete(path("customers/bea"))]).await.unwrap();
     assert_eq!(told(&mut watch).await, ["-bea"]);
     let name = Value { value_type: Some(ValueType::StringValue("Ada".to_owned())) };
     tamper(&store, "ada", |ada| drop(ada.fields.insert("name".to_owned(), name))).await;
@@ -345,7 +345,7 @@ impl Store for Scripted {
         self.memory.read(paths, mask).await
     }
 
-    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+    async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
         self.memory.commit(writes).await
     }
 

@@ -176,7 +176,7 @@ pub fn companion(bytes: &[u8]) -> bool {
     let Some(map) = decode_fields(bytes) else { return false };
     let store = MemoryStore::new();
     // What no database holds is not asked for.
-    if run(store.commit(vec![Write::set(path(), map)])).is_err() {
+    if run(store.commit(&[Write::set(path(), map)])).is_err() {
         return false;
     }
     let before = store.documents().remove(0).fields;
@@ -368,7 +368,7 @@ fn seals_and_unseals(config: CollectionConfig) {
         return;
     };
     let (store, before) = (MemoryStore::new(), plain_fields());
-    run(store.commit(vec![Write::set(path(), before.clone())])).unwrap();
+    run(store.commit(&[Write::set(path(), before.clone())])).unwrap();
     if step(&store, &seal) {
         assert!(!step(&store, &seal), "sealed twice");
         assert!(step(&store, &unseal), "what was sealed is not unsealed");
@@ -381,7 +381,7 @@ fn seals_and_unseals(config: CollectionConfig) {
 fn step(store: &MemoryStore, step: &dyn Step) -> bool {
     let outcome = run(step.plan(store.documents())).unwrap().remove(0);
     let Outcome::Write(planned) = outcome else { return false };
-    run(store.commit(vec![planned.write])).unwrap();
+    run(store.commit(&[planned.write])).unwrap();
     true
 }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::collection::Over;
+use super::collection::{Later, kept};
 use super::outcome::{self, Failure, Unknown};
 use super::transaction::OverStore;
 use super::unique;
@@ -78,7 +78,7 @@ impl Batch {
     /// An error of a call means that it was not put into the batch.
     #[must_use]
     pub fn on<R: OverStore>(&self, repository: &R) -> R {
-        repository.over(Arc::clone(&self.0) as Arc<dyn Store>, Over::Batch)
+        repository.over(Arc::clone(&self.0) as Arc<dyn Later>)
     }
 
     /// Sends what is left, and tells what became of all.
@@ -315,10 +315,29 @@ impl Store for Queue {
         self.store.read(paths, mask).await
     }
 
-    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+    async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
+        self.keep(writes.to_vec()).await?;
+        Ok(kept(writes.len()))
+    }
+
+    async fn list(&self, request: &ListRequest) -> Result<ListPage, StoreError> {
+        self.store.list(request).await
+    }
+
+    async fn query(
+        &self,
+        query: &Query,
+        within: Option<&Transaction>,
+    ) -> Result<BoxStream<'static, Result<Document, StoreError>>, StoreError> {
+        self.store.query(query, within).await
+    }
+}
+
+#[async_trait]
+impl Later for Queue {
+    async fn keep(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let refused = |reason: &str| Err(StoreError::Refused { reason: reason.to_owned() });
         let bytes = writes.iter().map(write_bytes).sum();
-        let answer = Commit { commit_time: None, update_times: vec![None; writes.len()] };
         let mut state = Arc::clone(&self.state).lock_owned().await;
         if state.over {
             return refused("the batch is finished: begin another one");
@@ -342,18 +361,10 @@ impl Store for Queue {
             }
         }
         state.push(writes, bytes);
-        Ok(answer)
+        Ok(())
     }
 
-    async fn list(&self, request: &ListRequest) -> Result<ListPage, StoreError> {
-        self.store.list(request).await
-    }
-
-    async fn query(
-        &self,
-        query: &Query,
-        within: Option<&Transaction>,
-    ) -> Result<BoxStream<'static, Result<Document, StoreError>>, StoreError> {
-        self.store.query(query, within).await
+    fn shows_kept(&self) -> bool {
+        false
     }
 }

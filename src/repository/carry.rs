@@ -94,6 +94,13 @@ pub(super) fn sealed_anew<T: Document>(
     Ok(roots)
 }
 
+/// Whether anything in a companion is sealed.
+pub(super) fn is_sealed<T: Document>(sealed: &mut T::Sealed) -> bool {
+    let mut any = false;
+    for_each_slot::<T>(sealed, |_, slot| any |= matches!(slot, Slot::Stored(_)));
+    any
+}
+
 fn mark_plaintext<T: Document>(sealed: &mut T::Sealed) {
     for_each_slot::<T>(sealed, |_, slot| {
         if let Slot::Foreign(plain) = slot {

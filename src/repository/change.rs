@@ -6,6 +6,7 @@ mod edit;
 use std::collections::BTreeSet;
 
 use self::edit::{Edit, names_of};
+use super::carry::sealed_anew;
 use super::collection::decode_companion;
 use super::guarded::{Guarded, write_guarded};
 use super::keyed::Repository;
@@ -153,9 +154,9 @@ impl<'a, T: Document + Send + Sync + 'static> Change<'a, T> {
             if value.id() != self.id {
                 return Err(Error::OtherId { document: path, field: T::ID_FIELD });
             }
-            let sealing = self.repository.seal(value).await?;
+            let mut sealing = self.repository.seal(value).await?;
             edit.write::<T>(collection.encode(&path, &sealing.sealed)?, &names)?;
-            anew = sealing.anew;
+            anew = sealed_anew::<T>(None, &mut sealing.sealed)?;
             (location, ring, tokens) = (sealing.location, Some(sealing.ring), sealing.tokens);
             scope = T::SCOPE_FIELD.filter(|field| edit.is_of_scope::<T>(field)).zip(value.scope());
         }

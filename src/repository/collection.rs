@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::outcome;
 use super::seal_map::{Indexes, SEAL, entry_path};
 use super::stored::Stored;
@@ -14,8 +16,8 @@ use crate::query::Queryable;
 use crate::seal::{Document, FieldInfo};
 use crate::store::value::{self, decode, encode, string_value};
 use crate::store::{
-    ClearValueError, Document as RawDocument, FieldMask, Fields, Store, StoreError, Time, Value, ValueType,
-    Write,
+    ClearValueError, Commit, Document as RawDocument, FieldMask, Fields, Store, StoreError, Time, Value,
+    ValueType, Write,
 };
 
 /// The names that the `firestore` crate adds on reading.
@@ -25,14 +27,20 @@ const CREATED: &str = "_firestore_created";
 const UPDATED: &str = "_firestore_updated";
 const SYNTHETIC: [&str; 4] = [ID, FULL_ID, CREATED, UPDATED];
 
-/// What takes a commit's writes instead of the database, and sends them later.
+/// A store that keeps writes and sends them later: a batch, or a transaction.
 // `pub` because a sealed trait names it; this module is private.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Over {
-    /// A [`Batch`](super::Batch).
-    Batch,
-    /// A [`Transaction`](super::Transaction).
-    Transaction,
+#[async_trait]
+pub trait Later: Store {
+    /// Takes the writes of one operation: all, or none.
+    async fn keep(&self, writes: Vec<Write>) -> Result<(), StoreError>;
+
+    /// Whether what it keeps is read as such.
+    fn shows_kept(&self) -> bool;
+}
+
+/// What a commit of kept writes answers.
+pub(super) fn kept(count: usize) -> Commit {
+    Commit { commit_time: None, update_times: vec![None; count] }
 }
 
 /// The documents of type `T` in one collection, under one scope.
@@ -44,7 +52,8 @@ pub(super) struct Collection<T> {
     indexes: Arc<Indexes>,
     /// The mask of a write of all fields of the type, with the entries that may be theirs.
     known: FieldMask,
-    over: Option<Over>,
+    /// The store, if it keeps writes for later.
+    later: Option<Arc<dyn Later>>,
     document: PhantomData<fn() -> T>,
 }
 
@@ -57,7 +66,7 @@ impl<T> Clone for Collection<T> {
             realm: self.realm.clone(),
             indexes: Arc::clone(&self.indexes),
             known: self.known.clone(),
-            over: self.over,
+            later: self.later.clone(),
             document: PhantomData,
         }
     }
@@ -74,17 +83,17 @@ impl<T: Document> Collection<T> {
         let entries: BTreeSet<_> = indexes.all().collect();
         let known = FieldMask::new(names.chain(entries.into_iter().map(|name| entry_path(name))).collect());
         let scope = Scope::default();
-        Self { store, path, scope, realm: None, indexes, known, over: None, document: PhantomData }
+        Self { store, path, scope, realm: None, indexes, known, later: None, document: PhantomData }
     }
 
-    /// The same documents in another store.
-    pub(super) fn over(&self, store: Arc<dyn Store>, over: Over) -> Self {
-        Self { store, over: Some(over), ..self.clone() }
+    /// The same documents in a store that keeps writes.
+    pub(super) fn over(&self, later: Arc<dyn Later>) -> Self {
+        Self { store: Arc::clone(&later) as Arc<dyn Store>, later: Some(later), ..self.clone() }
     }
 
     /// Whether the store is a transaction: what it has written, it reads as such.
     pub(super) fn in_transaction(&self) -> bool {
-        self.over == Some(Over::Transaction)
+        self.later.as_ref().is_some_and(|later| later.shows_kept())
     }
 
     pub(super) fn under(mut self, parent: &str) -> Result<Self, LocationError> {
@@ -242,11 +251,12 @@ impl<T: Document> Collection<T> {
 
     /// Applies writes of which the first is a document's, and tells when.
     pub(super) async fn commit(&self, writes: Vec<Write>) -> Result<Option<Time>, Error> {
-        let commit = match self.over {
-            None => outcome::commit(&*self.store, &writes).await?,
-            // They are kept for later, so no answer about them can be lost.
-            Some(_) => self.store.commit(writes).await?,
-        };
+        // Of what is kept for later, no answer can be lost.
+        if let Some(later) = &self.later {
+            later.keep(writes).await?;
+            return Ok(None);
+        }
+        let commit = outcome::commit(&*self.store, &writes).await?;
         Ok(commit.update_times.into_iter().next().flatten().or(commit.commit_time))
     }
 }
@@ -261,44 +271,94 @@ pub(super) fn known_names<T: Document>() -> impl Iterator<Item = &'static str> {
 }
 
 pub(super) fn decode_companion<T: Document>(document: &RawDocument) -> Result<T::Sealed, Error> {
-    decode(|| readable_fields::<T>(document)).map_err(|shape| {
-        let fields = readable_fields::<T>(document);
-        Error::OtherType {
-            document: document.path.clone(),
-            type_name: type_name::<T>(),
-            at: place::<T>(&fields, shape.path),
-            missing: T::FIELDS
-                .iter()
-                .filter(|field| !field.sensitive && !is_stored(&fields, field))
-                .map(|field| field.name)
-                .collect(),
-        }
+    let readable = Readable::of::<T>(document);
+    decode(readable.fields()).map_err(|shape| Error::OtherType {
+        document: document.path.clone(),
+        type_name: type_name::<T>(),
+        at: place::<T>(&readable, shape.path),
+        missing: T::FIELDS
+            .iter()
+            .filter(|field| !field.sensitive && !names(field).any(|name| readable.has(name)))
+            .map(|field| field.name)
+            .collect(),
     })
 }
 
 /// Whether the document holds a field of the type under two of its names, so that it cannot be read.
 pub(super) fn reads_twice<T: Document>(document: &RawDocument) -> bool {
-    value::reads_twice::<T::Sealed>(&readable_fields::<T>(document))
+    let readable = Readable::of::<T>(document);
+    let fields = readable.fields().map(|(name, value)| (name.to_owned(), value.clone()));
+    value::reads_twice::<T::Sealed>(fields.collect())
 }
 
-/// The fields as the companion is to read them.
-fn readable_fields<T: Document>(document: &RawDocument) -> Fields {
-    let mut fields = document.fields.clone();
-    fields.remove(SEAL);
-    for field in T::FIELDS {
-        add_synthetic(&mut fields, field, document);
+/// A document's fields as the companion is to read them.
+struct Readable<'a> {
+    stored: &'a Fields,
+    /// Which of the synthetic names the type asks for. A stored field of such a name is somebody's forgery.
+    asked: [bool; SYNTHETIC.len()],
+    added: Vec<(&'static str, Value)>,
+}
+
+impl<'a> Readable<'a> {
+    fn of<T: Document>(document: &'a RawDocument) -> Self {
+        let mut readable =
+            Self { stored: &document.fields, asked: [false; SYNTHETIC.len()], added: Vec::new() };
+        for field in T::FIELDS {
+            readable.add_synthetic(field, document);
+        }
+        let id = T::FIELDS.iter().find(|field| field.name == T::ID_FIELD);
+        if !id.is_some_and(|field| names(field).any(|name| readable.has(name))) {
+            readable.added.push((T::ID_FIELD, string_value(document.path.id())));
+        }
+        readable
     }
-    if !T::FIELDS.iter().any(|field| field.name == T::ID_FIELD && is_stored(&fields, field)) {
-        fields.insert(T::ID_FIELD.to_owned(), string_value(document.path.id()));
+
+    /// Adds what the `firestore` crate adds on reading, but only where the type asks for it and nothing
+    /// is stored under another of the field's names.
+    fn add_synthetic(&mut self, field: &'static FieldInfo, document: &RawDocument) {
+        let asked = || names(field).copied().filter(|name| SYNTHETIC.contains(name));
+        if asked().next().is_none() {
+            return;
+        }
+        for (synthetic, is_asked) in SYNTHETIC.iter().zip(&mut self.asked) {
+            *is_asked |= asked().any(|name| name == *synthetic);
+        }
+        if names(field).any(|name| self.has(name)) {
+            return;
+        }
+        let time = |time: Option<Time>| Some(Value { value_type: Some(ValueType::TimestampValue(time?)) });
+        let added = asked().find_map(|name| {
+            let value = match name {
+                ID => Some(string_value(document.path.id())),
+                FULL_ID => Some(string_value(document.path.as_str())),
+                CREATED => time(document.create_time),
+                _ => time(document.update_time),
+            };
+            Some((name, value?))
+        });
+        self.added.extend(added);
     }
-    fields
+
+    fn is_hidden(&self, name: &str) -> bool {
+        name == SEAL || SYNTHETIC.iter().zip(self.asked).any(|(synthetic, asked)| asked && *synthetic == name)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.stored.contains_key(name) && !self.is_hidden(name)
+            || self.added.iter().any(|(added, _)| *added == name)
+    }
+
+    fn fields(&self) -> impl Iterator<Item = (&str, &Value)> + Clone {
+        let stored = self.stored.iter().map(|(name, value)| (name.as_str(), value));
+        let added = self.added.iter().map(|(name, value)| (*name, value));
+        stored.filter(|(name, _)| !self.is_hidden(name)).chain(added)
+    }
 }
 
 /// Where a document does not fit its type. Inside a sensitive field the path may hold map keys that
 /// are secret, so it ends there.
-fn place<T: Document>(fields: &Fields, path: String) -> String {
-    let twice =
-        T::FIELDS.iter().find(|field| names(field).filter(|name| fields.contains_key(**name)).count() > 1);
+fn place<T: Document>(readable: &Readable<'_>, path: String) -> String {
+    let twice = T::FIELDS.iter().find(|field| names(field).filter(|name| readable.has(name)).count() > 1);
     if let Some(field) = twice {
         return format!("{} (stored under two of its names)", field.name);
     }
@@ -311,32 +371,4 @@ fn place<T: Document>(fields: &Fields, path: String) -> String {
 
 fn names(field: &'static FieldInfo) -> impl Iterator<Item = &'static &'static str> {
     std::iter::once(&field.name).chain(field.aliases)
-}
-
-fn is_stored(fields: &Fields, field: &FieldInfo) -> bool {
-    std::iter::once(&field.name).chain(field.aliases).any(|name| fields.contains_key(*name))
-}
-
-/// Adds what the `firestore` crate adds on reading, but only where the type asks for it and nothing
-/// is stored under another of the field's names.
-fn add_synthetic(fields: &mut Fields, field: &FieldInfo, document: &RawDocument) {
-    for name in std::iter::once(&field.name).chain(field.aliases).filter(|name| SYNTHETIC.contains(name)) {
-        // A stored field of such a name is somebody's forgery.
-        fields.remove(*name);
-        if is_stored(fields, field) {
-            continue;
-        }
-        let time = |time: &Option<Time>| {
-            time.map(|time| Value { value_type: Some(ValueType::TimestampValue(time)) })
-        };
-        let value = match *name {
-            ID => Some(string_value(document.path.id())),
-            FULL_ID => Some(string_value(document.path.as_str())),
-            CREATED => time(&document.create_time),
-            _ => time(&document.update_time),
-        };
-        if let Some(value) = value {
-            fields.insert((*name).to_owned(), value);
-        }
-    }
 }

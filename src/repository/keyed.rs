@@ -112,8 +112,7 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
     /// As [`get`](Self::get).
     pub async fn get_stored(&self, id: &str) -> Result<Option<Stored<T>>, Error> {
         let sealed = self.collection.read(&[id]).await?;
-        let opened = self.opener().open(sealed.into_iter().flatten().collect()).await?;
-        Ok(opened.into_iter().next())
+        Ok(self.opener().open(sealed).await?.pop().flatten())
     }
 
     /// Reads and opens one document of an authenticated type that has had this revision before; `None` where
@@ -141,10 +140,7 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
     pub async fn get_many<I: AsRef<str>>(&self, ids: &[I]) -> Result<Vec<Option<Stored<T>>>, Error> {
         let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
         let sealed = self.collection.read(&ids).await?;
-        let present: Vec<bool> = sealed.iter().map(Option::is_some).collect();
-        let opened = self.opener().open(sealed.into_iter().flatten().collect()).await?;
-        let mut opened = opened.into_iter();
-        Ok(present.into_iter().map(|present| if present { opened.next() } else { None }).collect())
+        self.opener().open(sealed).await
     }
 
     /// Reads one document and opens what opens; a field that does not is kept byte for byte. One of an
@@ -183,9 +179,13 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
     /// All documents, page by page or as a stream.
     pub fn list(&self) -> List<T, T> {
         let opener = self.opener();
-        let open = move |page| {
+        let open = move |page: Vec<Stored<T::Sealed>>| {
             let opener = opener.clone();
-            async move { opener.open(page).await }.boxed()
+            async move {
+                let opened = opener.open(page.into_iter().map(Some).collect()).await?;
+                Ok(opened.into_iter().flatten().collect())
+            }
+            .boxed()
         };
         List::new(self.collection.clone(), Box::new(open))
     }

@@ -33,17 +33,18 @@ pub(super) struct Opener {
 }
 
 impl Opener {
-    /// Opens companions; the first that does not open is the error of all.
+    /// Opens companions, each at its place; the first that does not open is the error of all.
     pub(super) async fn open<T: Document + Send + 'static>(
         &self,
-        mut sealed: Vec<Stored<T::Sealed>>,
-    ) -> Result<Vec<Stored<T>>, Error> {
-        let found = self.find(sealed.iter_mut().flat_map(keys_of::<T>).collect()).await?;
-        let seals = self.find_seals::<T>(&sealed).await?;
+        mut sealed: Vec<Option<Stored<T::Sealed>>>,
+    ) -> Result<Vec<Option<Stored<T>>>, Error> {
+        let found = self.find(sealed.iter_mut().flatten().flat_map(keys_of::<T>).collect()).await?;
+        let seals = self.find_seals::<T>(sealed.iter().flatten()).await?;
         let opener = self.clone();
         parallel::try_map(sealed, move |stored| {
+            let Some(stored) = stored else { return Ok(None) };
             opener.verify::<T, _>(&stored, &seals)?;
-            opener.open_verified::<T>(stored, &found)
+            opener.open_verified::<T>(stored, &found).map(Some)
         })
         .await
     }

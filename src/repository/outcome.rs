@@ -47,7 +47,7 @@ pub(super) async fn commit(store: &dyn Store, writes: &[Write]) -> Result<Commit
 
 /// The same, with what is known where that is not all.
 pub(super) async fn settle(store: &dyn Store, writes: &[Write]) -> Result<Commit, Failure> {
-    match store.commit(writes.to_vec()).await {
+    match store.commit(writes).await {
         Err(lost) if may_be_applied(&lost) => {
             resolve(store, writes, lost, true).await.map_err(Failure::Unknown)
         }
@@ -114,7 +114,7 @@ async fn look(store: &dyn Store, writes: &[Write], alone: bool, unknown: &mut Un
             return None;
         }
         if alone && is_once(writes, documents) {
-            match store.commit(writes.to_vec()).await {
+            match store.commit(writes).await {
                 Ok(commit) => return Some(commit),
                 Err(lost) if is_lost(&lost) => unknown.lost = lost,
                 // The first one was applied late, or others were first: the documents tell.

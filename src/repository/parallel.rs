@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
 
 /// From how many documents on it pays to wake other threads: `benches/bulk.rs` measures it.
-const CUT_OVER: usize = 128;
+const CUT_OVER: usize = 1_024;
 
 /// Applies `work` to each item, and keeps their order; the first failure in that order is the result.
 /// Few items, or any without a runtime, are worked on here and now.

@@ -311,10 +311,10 @@ impl<T: Document + Send + Sync + 'static> Reindex<T> {
         }
         let sealed = collection.companion(document.clone())?;
         let location = sealed.location().clone();
-        let opened = self.repository.opener().open::<T>(vec![sealed]).await?;
+        let opened = self.repository.opener().open::<T>(vec![Some(sealed)]).await?;
         let ring = keys.ring(location.scope()).await?;
         let mut made = Tokens::default();
-        for value in &opened {
+        for value in opened.iter().flatten() {
             made = tokens::<T>(&location, &ring, |walk| value.index(walk))?;
         }
 

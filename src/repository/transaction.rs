@@ -1,5 +1,7 @@
 //! Transactions: what is read is as it is when the writes are applied, or all is run again.
 
+mod kept;
+
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +11,7 @@ use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use tokio::runtime::Handle;
 
-use super::collection::Over;
+use super::collection::{self, Later};
 use super::keyed::Repository;
 use super::keyless::SealedRepository;
 use super::outcome::{find_out, is_lost, may_be_applied};
@@ -17,9 +19,10 @@ use crate::bytes::DocumentPath;
 use crate::error::Error;
 use crate::seal::Document as Sealable;
 use crate::store::{
-    self, Aggregation, Commit, Document, FieldMask, ListPage, ListRequest, Precondition, Query, Store,
-    StoreError, Time, TransactionMode, Value, Write, WriteKind,
+    self, Aggregation, Commit, Document, FieldMask, ListPage, ListRequest, Query, Store, StoreError, Time,
+    TransactionMode, Value, Write,
 };
+use kept::{Kept, as_written};
 
 /// How often a transaction is run at most, the first time included.
 const ATTEMPTS: u32 = 8;
@@ -135,7 +138,7 @@ impl Transaction {
     /// was changed in part is not read any more: read first.
     #[must_use]
     pub fn on<R: OverStore>(&self, repository: &R) -> R {
-        repository.over(Arc::clone(&self.0) as Arc<dyn Store>, Over::Transaction)
+        repository.over(Arc::clone(&self.0) as Arc<dyn Later>)
     }
 }
 
@@ -151,24 +154,24 @@ pub trait OverStore: private::OverStore {}
 impl<R: private::OverStore> OverStore for R {}
 
 mod private {
-    use super::{Arc, Over, Store};
+    use super::{Arc, Later};
 
     pub trait OverStore {
-        /// The same documents in another store.
+        /// The same documents in a store that keeps writes.
         #[must_use]
-        fn over(&self, store: Arc<dyn Store>, over: Over) -> Self;
+        fn over(&self, later: Arc<dyn Later>) -> Self;
     }
 }
 
 impl<T: Sealable> private::OverStore for Repository<T> {
-    fn over(&self, store: Arc<dyn Store>, over: Over) -> Self {
-        Self { collection: self.collection.over(store, over), ..self.clone() }
+    fn over(&self, later: Arc<dyn Later>) -> Self {
+        Self { collection: self.collection.over(later), ..self.clone() }
     }
 }
 
 impl<T: Sealable> private::OverStore for SealedRepository<T> {
-    fn over(&self, store: Arc<dyn Store>, over: Over) -> Self {
-        Self { collection: self.collection.over(store, over) }
+    fn over(&self, later: Arc<dyn Later>) -> Self {
+        Self { collection: self.collection.over(later) }
     }
 }
 
@@ -178,7 +181,7 @@ struct Within {
     token: store::Transaction,
     read_only: bool,
     /// What is kept; `None` once the transaction is over.
-    writes: Mutex<Option<Vec<Write>>>,
+    kept: Mutex<Option<Kept>>,
     /// A call failed in a way that asks for another run.
     again: Arc<AtomicBool>,
     /// Whether the database may still hold locks for it.
@@ -187,17 +190,17 @@ struct Within {
 
 impl Within {
     fn new(store: Arc<dyn Store>, token: store::Transaction, read_only: bool) -> Self {
-        let writes = Mutex::new(Some(Vec::new()));
-        Self { store, token, read_only, writes, again: Arc::default(), open: AtomicBool::new(true) }
+        let kept = Mutex::new(Some(Kept::default()));
+        Self { store, token, read_only, kept, again: Arc::default(), open: AtomicBool::new(true) }
     }
 
-    fn writes(&self) -> MutexGuard<'_, Option<Vec<Write>>> {
-        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Commits or rolls back.
     async fn end<T, E: From<Error>>(&self, result: Result<T, E>) -> Outcome<T, E> {
-        let writes = self.writes().take().unwrap_or_default();
+        let writes = self.kept().take().unwrap_or_default().into_writes();
         let value = match result {
             Ok(value) if !self.read_only && !self.again.load(Ordering::SeqCst) => value,
             result => {
@@ -212,7 +215,7 @@ impl Within {
                 };
             }
         };
-        let committed = self.store.commit_within(&self.token, writes.clone()).await;
+        let committed = self.store.commit_within(&self.token, &writes).await;
         match &committed {
             // Once that is done, nobody waits for its locks, and a commit that is still under way comes too late.
             Err(error) if may_be_applied(error) => self.roll_back().await,
@@ -258,54 +261,9 @@ impl Drop for Within {
     }
 }
 
-/// Puts a write to those that are kept. A document that was wholly written or deleted can be so again.
-fn keep(writes: &mut Vec<Write>, write: Write) -> Result<(), StoreError> {
-    let Some(kept) = writes.iter_mut().find(|kept| kept.path == write.path) else {
-        writes.push(write);
-        return Ok(());
-    };
-    if !is_whole(kept) || !is_whole(&write) {
-        let reason = format!("the transaction writes {} twice; make it one write", write.path);
-        return Err(StoreError::Refused { reason });
-    }
-    // What must hold by then is about what is kept; what is kept must hold of the document before.
-    let exists = matches!(kept.kind, WriteKind::Set { .. });
-    let document = write.path.to_string();
-    match write.precondition {
-        Some(Precondition::Exists(true)) if !exists => return Err(StoreError::NotFound { document }),
-        Some(Precondition::Exists(false)) if exists => {
-            let reason = "the transaction has written it already".to_owned();
-            return Err(StoreError::Conflict { document, reason });
-        }
-        Some(Precondition::UpdatedAt(_)) => {
-            let reason = "the transaction has written it since".to_owned();
-            return Err(StoreError::Conflict { document, reason });
-        }
-        _ => {}
-    }
-    kept.kind = write.kind;
-    Ok(())
-}
-
 fn over() -> StoreError {
     let reason = "the transaction is over: use its handle within the work only".to_owned();
     StoreError::Refused { reason }
-}
-
-/// Whether nothing of the document before is left.
-fn is_whole(write: &Write) -> bool {
-    write.transforms.is_empty() && matches!(write.kind, WriteKind::Delete | WriteKind::Set { mask: None, .. })
-}
-
-/// What a kept write makes of a document.
-fn as_written(write: &Write, mask: Option<&FieldMask>) -> Result<Option<Document>, StoreError> {
-    if !is_whole(write) {
-        let reason = format!("the transaction has written {} already; read it first", write.path);
-        return Err(StoreError::Refused { reason });
-    }
-    let WriteKind::Set { fields, .. } = &write.kind else { return Ok(None) };
-    let fields = mask.map_or_else(|| fields.clone(), |mask| mask.project(fields));
-    Ok(Some(Document { path: write.path.clone(), fields, create_time: None, update_time: None }))
 }
 
 #[async_trait]
@@ -318,10 +276,10 @@ impl Store for Within {
         let mut documents = vec![None; paths.len()];
         let mut asked = Vec::new();
         {
-            let writes = self.writes();
-            let writes = writes.as_ref().ok_or_else(over)?;
+            let kept = self.kept();
+            let kept = kept.as_ref().ok_or_else(over)?;
             for (path, document) in paths.iter().zip(&mut documents) {
-                match writes.iter().find(|write| write.path == *path) {
+                match kept.of(path) {
                     Some(write) => *document = as_written(write, mask)?,
                     None => asked.push((path.clone(), document)),
                 }
@@ -342,18 +300,9 @@ impl Store for Within {
         Ok(documents)
     }
 
-    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
-        if self.read_only {
-            let reason = "a snapshot only reads: write in a transaction".to_owned();
-            return Err(StoreError::Refused { reason });
-        }
-        let mut kept = self.writes();
-        let kept = kept.as_mut().ok_or_else(over)?;
-        let mut after = kept.clone();
-        let update_times = vec![None; writes.len()];
-        writes.into_iter().try_for_each(|write| keep(&mut after, write))?;
-        *kept = after;
-        Ok(Commit { commit_time: None, update_times })
+    async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
+        self.keep(writes.to_vec()).await?;
+        Ok(collection::kept(writes.len()))
     }
 
     async fn list(&self, _: &ListRequest) -> Result<ListPage, StoreError> {
@@ -387,10 +336,25 @@ impl Store for Within {
     }
 }
 
+#[async_trait]
+impl Later for Within {
+    async fn keep(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        if self.read_only {
+            let reason = "a snapshot only reads: write in a transaction".to_owned();
+            return Err(StoreError::Refused { reason });
+        }
+        self.kept().as_mut().ok_or_else(over)?.add(writes)
+    }
+
+    fn shows_kept(&self) -> bool {
+        true
+    }
+}
+
 impl Within {
     /// Queries do not see what is kept, so they come first.
     fn unwritten(&self) -> Result<(), StoreError> {
-        if self.writes().as_ref().ok_or_else(over)?.is_empty() {
+        if self.kept().as_ref().ok_or_else(over)?.is_empty() {
             return Ok(());
         }
         let reason = "a transaction's queries come before its writes".to_owned();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::carry::{carry, sealed_anew};
+use super::carry::{carry, is_sealed};
 use super::change::Change;
 use super::collection::{decode_companion, known_names};
 use super::guarded::{ATTEMPTS, Guarded, deleted, pause, write_guarded};
@@ -24,8 +24,6 @@ pub(super) struct Sealing<T: Document> {
     pub(super) ring: KeyRing,
     pub(super) sealed: T::Sealed,
     pub(super) tokens: Tokens,
-    /// The fields at the root in which something is sealed.
-    pub(super) anew: BTreeSet<String>,
 }
 
 impl<T: Document + Send + Sync + 'static> Repository<T> {
@@ -34,10 +32,10 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
     /// # Errors
     /// A conflict if it exists already; [`Error::Taken`] if another document has one of its unique values.
     pub async fn create(&self, value: &T) -> Result<Option<Time>, Error> {
-        let Sealing { location, ring, sealed, mut tokens, anew } = self.seal(value).await?;
+        let Sealing { location, ring, mut sealed, mut tokens } = self.seal(value).await?;
         let path = location.document().clone();
         let mut fields = self.collection.encode(&path, &sealed)?;
-        if anew.is_empty() {
+        if !is_sealed::<T>(&mut sealed) {
             outcome::mark(&mut fields)?;
         }
         seal_map::add_entries(&mut fields, std::mem::take(&mut tokens.entries));
@@ -226,9 +224,9 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
     }
 
     async fn write_known(&self, value: &T, asked: Option<Precondition>) -> Result<Option<Time>, Error> {
-        let Sealing { location, ring, sealed, tokens, anew } = self.seal(value).await?;
+        let Sealing { location, ring, mut sealed, tokens } = self.seal(value).await?;
         let path = location.document();
-        let anew = !anew.is_empty();
+        let anew = is_sealed::<T>(&mut sealed);
         let indexes = self.collection.indexes();
         if !T::FLATTENED && !indexes.unique && !indexes.open && T::SEAL.is_none() {
             let write = self.known(path, None, &sealed, &tokens, anew)?;
@@ -298,10 +296,9 @@ impl<T: Document + Send + Sync + 'static> Repository<T> {
     pub(super) async fn seal(&self, value: &T) -> Result<Sealing<T>, Error> {
         let location = self.collection.location(value.id(), value.scope())?;
         let ring = self.keys.ring(location.scope()).await?;
-        let mut sealed = value.seal(&location, &ring).map_err(|source| unsealed(&location, source))?;
-        let anew = sealed_anew::<T>(None, &mut sealed)?;
+        let sealed = value.seal(&location, &ring).map_err(|source| unsealed(&location, source))?;
         let tokens = tokens::<T>(&location, &ring, |walk| value.index(walk))?;
-        Ok(Sealing { location, ring, sealed, tokens, anew })
+        Ok(Sealing { location, ring, sealed, tokens })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Documents, writes and pages as a store sees them.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -82,19 +83,17 @@ impl FieldMask {
         projected
     }
 
-    /// The same, without copying whole fields. What it leaves is of no use.
-    pub(super) fn take(&self, fields: &mut Fields) -> Fields {
-        let mut taken = Fields::new();
-        for path in self.paths.iter() {
-            let value = match path.as_slice() {
-                [name] => fields.remove(name),
-                path => value_at(fields, path).cloned(),
-            };
-            if let Some(value) = value {
-                set_at(&mut taken, path, value);
-            }
+    /// The same; what is meant as it is is not copied.
+    fn meant<'a>(&self, fields: &'a Fields) -> Cow<'a, Fields> {
+        let whole = self.paths.iter().filter_map(|path| match path.as_slice() {
+            [name] => Some(name.as_str()),
+            _ => None,
+        });
+        let whole: HashSet<&str> = whole.collect();
+        if fields.keys().all(|name| whole.contains(name.as_str())) {
+            return Cow::Borrowed(fields);
         }
-        taken
+        Cow::Owned(self.project(fields))
     }
 
     /// Refuses names that Firestore does not take.
@@ -200,20 +199,24 @@ pub(crate) fn same(left: &Value, right: &Value) -> bool {
 
 /// A path in Firestore's notation.
 pub(super) fn encode_path(path: &[String]) -> String {
-    match path {
-        [name] => quoted(name),
-        path => path.iter().map(|name| quoted(name)).collect::<Vec<_>>().join("."),
+    let mut encoded = String::with_capacity(path.iter().map(|name| name.len() + 1).sum());
+    for (place, name) in path.iter().enumerate() {
+        if place > 0 {
+            encoded.push('.');
+        }
+        if is_identifier(name) {
+            encoded.push_str(name);
+        } else {
+            encoded.extend(["`", &name.replace('\\', "\\\\").replace('`', "\\`"), "`"]);
+        }
     }
+    encoded
 }
 
-fn quoted(name: &str) -> String {
-    let mut chars = name.chars();
-    let identifier = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if identifier {
-        return name.to_owned();
-    }
-    format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`"))
+fn is_identifier(name: &str) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    name.as_bytes().first().is_some_and(|first| !first.is_ascii_digit())
+        && name.as_bytes().iter().all(is_part)
 }
 
 /// What a write does to its document.
@@ -282,26 +285,23 @@ impl Write {
     pub fn with_transforms(self, transforms: Vec<Transform>) -> Self {
         Self { transforms, ..self }
     }
+}
 
-    /// The write without its values and transforms.
-    pub(super) fn outline(&self) -> Self {
-        let kind = match self.kind {
-            WriteKind::Delete => WriteKind::Delete,
-            WriteKind::Set { .. } => WriteKind::Set { fields: Fields::new(), mask: None },
-        };
-        let precondition = self.precondition.clone();
-        Self { path: self.path.clone(), kind, precondition, transforms: Vec::new() }
-    }
+/// A write that Firestore takes, as far as that does not depend on what it holds.
+pub(super) struct Prepared<'a> {
+    pub(super) write: &'a Write,
+    /// The values that are set: those that the mask means.
+    pub(super) fields: Cow<'a, Fields>,
 }
 
 /// Drops what masks do not mean, and refuses what Firestore would refuse of these writes
 /// whatever it holds.
-pub(super) fn prepare(writes: Vec<Write>) -> Result<Vec<Write>, StoreError> {
+pub(super) fn prepare(writes: &[Write]) -> Result<Vec<Prepared<'_>>, StoreError> {
     let mut named = HashSet::with_capacity(writes.len());
     let refused = |reason: String| Err(StoreError::Refused { reason });
     let mut prepared = Vec::with_capacity(writes.len());
-    for mut write in writes {
-        if !named.insert(write.path.clone()) {
+    for write in writes {
+        if !named.insert(&write.path) {
             return refused(format!("one commit writes {} twice; make it one write", write.path));
         }
         if let Some(Precondition::UpdatedAt(time)) = &write.precondition
@@ -309,15 +309,19 @@ pub(super) fn prepare(writes: Vec<Write>) -> Result<Vec<Write>, StoreError> {
         {
             return refused(format!("{}: update times have microseconds, not nanoseconds", write.path));
         }
-        check_transforms(&write)?;
-        if let WriteKind::Set { fields, mask } = &mut write.kind {
-            if let Some(mask) = mask {
+        check_transforms(write)?;
+        let fields = match &write.kind {
+            WriteKind::Delete => Cow::Owned(Fields::new()),
+            WriteKind::Set { fields, mask: None } => Cow::Borrowed(fields),
+            WriteKind::Set { fields, mask: Some(mask) } => {
                 mask.check()?;
-                *fields = mask.take(fields);
+                mask.meant(fields)
             }
-            check_document(&write.path, fields)?;
+        };
+        if matches!(write.kind, WriteKind::Set { .. }) {
+            check_document(&write.path, &fields)?;
         }
-        prepared.push(write);
+        prepared.push(Prepared { write, fields });
     }
     Ok(prepared)
 }

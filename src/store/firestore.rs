@@ -16,8 +16,7 @@ use std::time::Duration;
 
 use ::firestore::gcloud_sdk::google::firestore::v1::{
     BatchGetDocumentsRequest, CommitRequest, CommitResponse, GetDocumentRequest, ListDocumentsRequest,
-    batch_get_documents_request::ConsistencySelector, batch_get_documents_response::Result as Answer,
-    firestore_client::FirestoreClient,
+    batch_get_documents_request::ConsistencySelector, firestore_client::FirestoreClient,
 };
 use ::firestore::gcloud_sdk::prost::Message;
 use ::firestore::gcloud_sdk::tonic::{Code, Request, Status};
@@ -35,7 +34,7 @@ use super::{
     ResumeToken, Store, StoreError, Target, Transaction, TransactionMode, Value, Write, WriteKind,
 };
 use crate::bytes::DocumentPath;
-use asked::Asked;
+use asked::{Answers, Asked};
 use status::{
     commit_error, commit_may_succeed, deadline_error, read_error, read_may_succeed, read_within_error,
     transaction_error,
@@ -192,42 +191,21 @@ impl FirestoreStore {
         };
         // A transaction in which a read failed is over.
         let again = if within.is_some() { |_: &_| false } else { read_may_succeed };
-        let answers = self
+        let read = self
             .attempts(copies(request), again, |mut client, request| async move {
                 let mut stream = client.batch_get_documents(request).await?.into_inner();
-                let mut answers = Vec::with_capacity(paths.len());
+                let mut answers = Answers::new(asked, first);
                 while let Some(message) = stream.try_next().await? {
-                    answers.extend(message.result);
-                    if answers.len() > paths.len() {
-                        break;
+                    if let Some(answer) = message.result
+                        && let Err(unexpected) = answers.take(answer, &self.names)
+                    {
+                        return Ok(Err(unexpected));
                     }
                 }
-                Ok(answers)
+                Ok(answers.complete())
             })
-            .await
-            .map_err(|status| read_within_error(status, within, self.deadline))?;
-
-        let unexpected = |reason: String| StoreError::UnexpectedAnswer { reason };
-        let mut documents: Vec<Option<Option<Document>>> = vec![None; paths.len()];
-        for answer in answers {
-            let (missing, found) = match answer {
-                Answer::Found(document) => (None, Some(self.names.document(document)?)),
-                Answer::Missing(name) => (Some(self.names.relative(&name)?), None),
-            };
-            let path = found.as_ref().map(|document| &document.path).or(missing.as_ref());
-            let place = path.and_then(|path| asked.place(path)).and_then(|place| place.checked_sub(first));
-            match place.and_then(|place| documents.get_mut(place)) {
-                Some(open @ None) => *open = Some(found),
-                _ => {
-                    let path = path.map(ToString::to_string).unwrap_or_default();
-                    return Err(unexpected(format!("{path} was not asked for, or is answered twice")));
-                }
-            }
-        }
-        let answered = documents.into_iter().zip(paths).map(|(document, path)| {
-            document.ok_or_else(|| unexpected(format!("nothing is said about {path}")))
-        });
-        answered.collect()
+            .await;
+        read.map_err(|status| read_within_error(status, within, self.deadline))?
     }
 
     /// Reads one document with the plain call, which costs less than the streaming one.
@@ -296,51 +274,46 @@ impl FirestoreStore {
 
     async fn send_commit(
         &self,
-        writes: Vec<Write>,
+        writes: &[Write],
         within: Option<&Transaction>,
     ) -> Result<Commit, StoreError> {
-        let writes = prepare(writes)?;
+        let prepared = prepare(writes)?;
         if writes.is_empty() && within.is_none() {
             return Ok(Commit { commit_time: None, update_times: Vec::new() });
         }
-        // The answer is understood without the values, which move into the request.
-        let outlines: Vec<Write> = writes.iter().map(Write::outline).collect();
-        let request = CommitRequest {
+        let message = || CommitRequest {
             database: self.db.get_database_path().clone(),
-            writes: writes.into_iter().map(|write| self.names.write(write)).collect(),
+            writes: prepared.iter().map(|prepared| self.names.write(prepared)).collect(),
             transaction: within.map(|within| within.0.clone()).unwrap_or_default(),
             ..Default::default()
         };
-        // Kept for another attempt: that takes a fraction of what a copy of all values takes.
-        let encoded = request.encode_to_vec();
-        let size = encoded.len();
+        let first = message();
+        let size = first.encoded_len();
         if size > MAX_REQUEST_BYTES {
             let reason = format!(
                 "the commit takes {size} bytes; Firestore takes at most {MAX_REQUEST_BYTES} at once: split it"
             );
             return Err(StoreError::Refused { reason });
         }
-        let mut first = Some(request);
-        let message = || {
-            let again = || CommitRequest::decode(encoded.as_slice()).expect("it is what was encoded");
-            first.take().unwrap_or_else(again)
-        };
+        let mut first = Some(first);
         // A transaction that was aborted is over: its reads have to be done again too.
         let again = if within.is_some() { |_: &_| false } else { commit_may_succeed };
         let CommitResponse { write_results, commit_time } = self
-            .attempts(message, again, |mut client, request| async move {
-                Ok(client.commit(request).await?.into_inner())
-            })
+            .attempts(
+                || first.take().unwrap_or_else(message),
+                again,
+                |mut client, request| async move { Ok(client.commit(request).await?.into_inner()) },
+            )
             .await
             .map_err(|status| match within.and_then(|_| transaction_error(&status)) {
                 Some(error) => error,
-                None => commit_error(status, &outlines, self.deadline),
+                None => commit_error(status, writes, self.deadline),
             })?;
-        if write_results.len() != outlines.len() {
-            let reason = format!("{} results for {} writes", write_results.len(), outlines.len());
+        if write_results.len() != writes.len() {
+            let reason = format!("{} results for {} writes", write_results.len(), writes.len());
             return Err(StoreError::UnexpectedAnswer { reason });
         }
-        let update_times = outlines
+        let update_times = writes
             .iter()
             .zip(write_results)
             .map(|(write, result)| match write.kind {
@@ -417,7 +390,7 @@ impl Store for FirestoreStore {
         self.read_all(paths, mask, None).await
     }
 
-    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+    async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
         let span = debug_span!("firestore", operation = "commit", writes = writes.len());
         self.within(self.send_commit(writes, None)).instrument(span).await
     }
@@ -469,11 +442,7 @@ impl Store for FirestoreStore {
         self.read_all(paths, mask, Some(transaction)).await
     }
 
-    async fn commit_within(
-        &self,
-        transaction: &Transaction,
-        writes: Vec<Write>,
-    ) -> Result<Commit, StoreError> {
+    async fn commit_within(&self, transaction: &Transaction, writes: &[Write]) -> Result<Commit, StoreError> {
         let span = debug_span!("firestore", operation = "commit_within", writes = writes.len());
         self.within(self.send_commit(writes, Some(transaction))).instrument(span).await
     }

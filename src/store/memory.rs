@@ -110,7 +110,7 @@ impl Store for MemoryStore {
         }))
     }
 
-    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+    async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
         let writes = prepare(writes)?;
         self.change_content(|content| content.commit(writes))
     }
@@ -185,11 +185,7 @@ impl Store for MemoryStore {
         self.change_content(|content| content.read_within(transaction, paths, mask))
     }
 
-    async fn commit_within(
-        &self,
-        transaction: &Transaction,
-        writes: Vec<Write>,
-    ) -> Result<Commit, StoreError> {
+    async fn commit_within(&self, transaction: &Transaction, writes: &[Write]) -> Result<Commit, StoreError> {
         self.change_content(|content| content.commit_within(transaction, writes))
     }
 
@@ -222,7 +218,7 @@ mod tests {
         for later in 1..4 {
             let path = DocumentPath::parse("c/a").unwrap();
             let write = Write::delete(path);
-            assert_eq!(store.commit(vec![write]).await.unwrap().commit_time, Some(time(last + later)));
+            assert_eq!(store.commit(&[write]).await.unwrap().commit_time, Some(time(last + later)));
         }
     }
 }

@@ -4,6 +4,7 @@ use firestore::{FirestoreValue, firestore_document_from_serializable};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::borrowed;
 use super::check::{ClearValueError, check};
 use super::document::{Fields, Value, ValueType};
 use crate::bytes::FieldPath;
@@ -58,12 +59,14 @@ pub(crate) struct OtherShape {
     pub(crate) path: String,
 }
 
-/// Decodes a value with named fields, which are made anew where they are needed a second time.
-pub(crate) fn decode<T: DeserializeOwned>(fields: impl Fn() -> Fields) -> Result<T, OtherShape> {
-    let value = || FirestoreValue::from(map_of(fields()));
+/// Decodes a value with named fields.
+pub(crate) fn decode<'a, T: DeserializeOwned>(
+    fields: impl Iterator<Item = (&'a str, &'a Value)> + Clone,
+) -> Result<T, OtherShape> {
     // Keeping track of the path costs time, so it is only done once something does not fit.
-    T::deserialize(value()).or_else(|_| {
-        serde_path_to_error::deserialize(value())
+    borrowed::decode(fields.clone()).or_else(|_| {
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.clone())).collect();
+        serde_path_to_error::deserialize(FirestoreValue::from(map_of(fields)))
             .map_err(|error| OtherShape { path: error.path().to_string() })
     })
 }
@@ -87,8 +90,8 @@ pub(crate) fn point_of(latitude: f64, longitude: f64) -> ValueType {
 }
 
 /// Whether decoding stops because one field stands under two of its names.
-pub(crate) fn reads_twice<T: DeserializeOwned>(fields: &Fields) -> bool {
-    let decoded = T::deserialize(FirestoreValue::from(map_of(fields.clone())));
+pub(crate) fn reads_twice<T: DeserializeOwned>(fields: Fields) -> bool {
+    let decoded = T::deserialize(FirestoreValue::from(map_of(fields)));
     // serde's own words, from code that its derive generates; they are not passed on.
     decoded.is_err_and(|error| error.to_string().contains("duplicate field"))
 }

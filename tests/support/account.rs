@@ -90,7 +90,7 @@ pub async fn stored(db: &Db, id: &str) -> Document {
 
 /// Writes a whole document as somebody without keys.
 pub async fn put(db: &Db, document: Document) {
-    db.commit(vec![Write::set(document.path, document.fields)]).await.unwrap();
+    db.commit(&[Write::set(document.path, document.fields)]).await.unwrap();
 }
 
 /// Changes a stored document as somebody without keys.

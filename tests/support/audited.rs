@@ -129,7 +129,7 @@ pub async fn put(store: &Db, id: &str, field: &[&str], new: Option<Value>) {
         fields.insert(names[0].clone(), inner);
     }
     let write = Write::merge(path(id), fields, FieldMask::new(vec![names]));
-    store.commit(vec![write]).await.unwrap();
+    store.commit(&[write]).await.unwrap();
 }
 
 async fn stored(store: &Db, id: &str, field: &str) -> Value {
@@ -215,7 +215,7 @@ pub async fn audited(store: &Db) -> Audited {
     let foreigners = Repository::<Customer>::new(Arc::clone(store), foreign);
     foreigners.create(&customer("foreigner")).await.unwrap();
     let unknown = stored(store, "foreigner", "ssn").await;
-    store.commit(vec![Write::delete(path("foreigner"))]).await.unwrap();
+    store.commit(&[Write::delete(path("foreigner"))]).await.unwrap();
     put(store, "foreign", &["ssn"], Some(unknown)).await;
     let written = STANDARD.encode(envelope(&stored(store, "text", "ssn").await));
     put(store, "text", &["ssn"], Some(text(&format!("fireseal:{written}")))).await;
@@ -240,12 +240,12 @@ pub async fn audited(store: &Db) -> Audited {
         ("contacts", array(vec![phone("+1 202 555 0143"), phone("+1 202 555 0144"), text("odd")])),
     ];
     let clear: Fields = clear.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    store.commit(vec![Write::set(path("clear"), clear)]).await.unwrap();
+    store.commit(&[Write::set(path("clear"), clear)]).await.unwrap();
     let by_name = Fields::from([
         ("visits".to_owned(), map([("eve@example.com", value(ValueType::BooleanValue(true)))])),
         ("contacts".to_owned(), text("none")),
     ]);
-    store.commit(vec![Write::set(path("eve@example.com"), by_name)]).await.unwrap();
+    store.commit(&[Write::set(path("eve@example.com"), by_name)]).await.unwrap();
 
     orders(store, &vault).await;
     Audited { vault, keys, collections: collections() }
@@ -262,5 +262,5 @@ async fn orders(store: &Db, vault: &KeyVault) {
     let sealed = store.read(&[at], None).await.unwrap().pop().flatten().unwrap().fields;
     let orphan = Fields::from([("card".to_owned(), sealed["card"].clone())]);
     let orphan_at = DocumentPath::parse("customers/k4-1/orders/orphan").unwrap();
-    store.commit(vec![Write::set(orphan_at, orphan)]).await.unwrap();
+    store.commit(&[Write::set(orphan_at, orphan)]).await.unwrap();
 }

@@ -354,7 +354,7 @@ async fn failures(store: &(impl Store + Clone + 'static), given: &Given, keys: &
     let found = store.read(std::slice::from_ref(&bea), None).await.unwrap().remove(0).unwrap();
     let moved = Fields::from([("ssn".to_owned(), found.fields["ssn"].clone())]);
     let mask = FieldMask::new(vec![vec!["ssn".to_owned()]]);
-    store.commit(vec![Write::merge(ada, moved, mask)]).await.unwrap();
+    store.commit(&[Write::merge(ada, moved, mask)]).await.unwrap();
     told.failure(customers.get("ada").await);
     assert!(customers.get_partial("ada").await.unwrap().unwrap().ssn.is_err());
 }

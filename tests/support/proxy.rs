@@ -8,7 +8,7 @@
 //! let proxy = Proxy::new(&project).await;
 //! let store = proxy.store().await; // a FirestoreStore whose every call passes through the proxy
 //! proxy.next("Commit", Fault::Lost); // the next commit is applied, and its answer is lost
-//! assert!(matches!(store.commit(writes).await, Err(StoreError::Unavailable { .. })));
+//! assert!(matches!(store.commit(&writes).await, Err(StoreError::Unavailable { .. })));
 //! assert_eq!(proxy.calls("Commit"), 1); // nothing was sent again
 //! ```
 //!

@@ -43,7 +43,7 @@ impl Store for Interleaved {
         self.0.read(paths, mask).await
     }
 
-    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+    async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
         others_first().await;
         self.0.commit(writes).await
     }

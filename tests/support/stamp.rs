@@ -104,7 +104,7 @@ pub async fn fill(store: &DynStore, count: usize) {
             let fields = Fields::from([("number".to_owned(), integer(i64::try_from(*number).unwrap()))]);
             Write::set(DocumentPath::parse(&format!("customers/c{number:05}")).unwrap(), fields)
         });
-        store.commit(writes.collect()).await.unwrap();
+        store.commit(&writes.collect::<Vec<_>>()).await.unwrap();
     }
 }
 
@@ -184,7 +184,7 @@ impl Around {
         let number = self.state.interleaved.fetch_add(1, Ordering::SeqCst);
         let fields = Fields::from([("theirs".to_owned(), integer(i64::try_from(number).unwrap()))]);
         let mask = FieldMask::new(vec![vec!["theirs".to_owned()]]);
-        self.inner.commit(vec![Write::merge(write.path.clone(), fields, mask)]).await.unwrap();
+        self.inner.commit(&[Write::merge(write.path.clone(), fields, mask)]).await.unwrap();
     }
 }
 
@@ -200,7 +200,7 @@ impl Store for Around {
         self.inner.read(paths, mask).await
     }
 
-    async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+    async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
         self.thaw().await;
         if let Some((path, error)) = *self.state.fails.lock().unwrap()
             && writes.iter().any(|write| write.path.as_str().starts_with(path))
@@ -217,7 +217,7 @@ impl Store for Around {
         {
             self.change_before(write).await;
         }
-        let commit = self.inner.commit(writes.clone()).await?;
+        let commit = self.inner.commit(writes).await?;
         self.state.most.fetch_max(writes.len(), Ordering::SeqCst);
         for write in writes {
             assert!(matches!(write.kind, WriteKind::Set { .. } | WriteKind::Delete));

@@ -78,7 +78,7 @@ pub async fn run(store: &Db, collection: &str, step: &dyn Step) -> Pass {
                     let unchanged = Precondition::UpdatedAt(document.update_time.unwrap());
                     let mut writes = vec![planned.write.with_precondition(unchanged)];
                     writes.extend(planned.also);
-                    store.commit(writes).await.unwrap();
+                    store.commit(&writes).await.unwrap();
                     pass.written += 1;
                     pass.counts.add(&planned.counts);
                 }
@@ -126,7 +126,7 @@ pub fn fields<const N: usize>(fields: [(&str, Value); N]) -> Fields {
 }
 
 pub async fn put(store: &Db, at: &str, fields: Fields) {
-    store.commit(vec![Write::set(path(at), fields)]).await.unwrap();
+    store.commit(&[Write::set(path(at), fields)]).await.unwrap();
 }
 
 pub async fn read(store: &Db, at: &str) -> Option<Document> {
@@ -136,7 +136,7 @@ pub async fn read(store: &Db, at: &str) -> Option<Document> {
 /// Replaces one field at the root.
 pub async fn change(store: &Db, at: &str, name: &str, value: Value) {
     let mask = FieldMask::new(vec![vec![name.to_owned()]]);
-    store.commit(vec![Write::merge(path(at), fields([(name, value)]), mask)]).await.unwrap();
+    store.commit(&[Write::merge(path(at), fields([(name, value)]), mask)]).await.unwrap();
 }
 
 /// A configuration as it stands in a file, in JSON.

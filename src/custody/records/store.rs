@@ -107,7 +107,7 @@ impl Records for StoreRecords {
                 }
             });
         }
-        match self.store.commit(writes).await {
+        match self.store.commit(&writes).await {
             Ok(_) => Ok(()),
             Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => Err(RecordsError::Conflict),
             Err(error) => Err(RecordsError::Store(error)),

@@ -117,8 +117,8 @@ impl Run {
         let mut outage = Outage::default();
         while let Some(mut batch) = work.pop_front() {
             self.pace.writes(batch.iter().map(|pending| 1 + pending.also.len()).sum()).await;
-            let writes = batch.iter().flat_map(Pending::guarded).collect();
-            let error = match self.store.commit(writes).await {
+            let writes = batch.iter().flat_map(Pending::guarded).collect::<Vec<_>>();
+            let error = match self.store.commit(&writes).await {
                 Ok(_) => {
                     self.is_over(&mut outage);
                     for pending in batch {

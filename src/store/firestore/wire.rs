@@ -11,9 +11,8 @@ use ::firestore::gcloud_sdk::google::firestore::v1::{
 };
 
 use crate::bytes::DocumentPath;
-use crate::store::{
-    Document, FieldMask, Precondition, StoreError, Transform, TransformKind, Write, WriteKind,
-};
+use crate::store::document::Prepared;
+use crate::store::{Document, FieldMask, Precondition, StoreError, Transform, TransformKind, WriteKind};
 
 /// A database's documents by their full names.
 #[derive(Debug, Clone)]
@@ -48,23 +47,24 @@ impl Names {
         })
     }
 
-    pub(super) fn write(&self, write: Write) -> WireWrite {
+    pub(super) fn write(&self, Prepared { write, fields }: &Prepared<'_>) -> WireWrite {
         let name = self.full(&write.path);
-        let (operation, update_mask) = match write.kind {
-            WriteKind::Set { fields, mask } => {
+        let (operation, update_mask) = match &write.kind {
+            WriteKind::Set { mask, .. } => {
+                let fields = fields.clone().into_owned();
                 let document = WireDocument { name, fields, create_time: None, update_time: None };
-                let mask = mask.map(|mask| DocumentMask { field_paths: mask.encode() });
+                let mask = mask.as_ref().map(|mask| DocumentMask { field_paths: mask.encode() });
                 (Operation::Update(document), mask)
             }
             WriteKind::Delete => (Operation::Delete(name), None),
         };
-        let current_document = write.precondition.map(|precondition| WirePrecondition {
+        let current_document = write.precondition.as_ref().map(|precondition| WirePrecondition {
             condition_type: Some(match precondition {
-                Precondition::Exists(exists) => ConditionType::Exists(exists),
-                Precondition::UpdatedAt(time) => ConditionType::UpdateTime(time),
+                Precondition::Exists(exists) => ConditionType::Exists(*exists),
+                Precondition::UpdatedAt(time) => ConditionType::UpdateTime(*time),
             }),
         });
-        let update_transforms = write.transforms.into_iter().map(transform).collect();
+        let update_transforms = write.transforms.iter().cloned().map(transform).collect();
         WireWrite { update_mask, update_transforms, current_document, operation: Some(operation) }
     }
 }

@@ -5,23 +5,23 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::Content;
 use super::transform::transformed;
 use crate::bytes::DocumentPath;
-use crate::store::document::{merged, same_fields, set_at, value_at};
+use crate::store::document::{Prepared, merged, same_fields, set_at, value_at};
 use crate::store::limits::check_document;
 use crate::store::{
-    Commit, Document, Precondition, StoreError, Time, TransformKind, Value, ValueType, Write, WriteKind,
+    Commit, Document, Precondition, StoreError, Time, TransformKind, Value, ValueType, WriteKind,
 };
 
 impl Content {
     /// Applies prepared writes.
-    pub(super) fn commit(&mut self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+    pub(super) fn commit(&mut self, writes: Vec<Prepared<'_>>) -> Result<Commit, StoreError> {
         if writes.is_empty() {
             return Ok(Commit { commit_time: None, update_times: Vec::new() });
         }
         let commit = self.next_commit();
         let now = time(commit);
         let mut changes = Vec::with_capacity(writes.len());
-        for write in writes {
-            changes.push((write.path.to_string(), self.apply(write, now)?));
+        for prepared in writes {
+            changes.push((prepared.write.path.to_string(), self.apply(prepared, now)?));
         }
         self.last_commit = commit;
         let mut update_times = Vec::with_capacity(changes.len());
@@ -37,9 +37,10 @@ impl Content {
     }
 
     /// What a write makes of its document; `None` where it is gone.
-    fn apply(&self, write: Write, now: Time) -> Result<Option<Document>, StoreError> {
+    fn apply(&self, prepared: Prepared<'_>, now: Time) -> Result<Option<Document>, StoreError> {
+        let write = prepared.write;
         let old = self.documents.get(write.path.as_str());
-        match (write.precondition, old) {
+        match (&write.precondition, old) {
             (Some(Precondition::Exists(false)), Some(_)) => {
                 return Err(conflict(&write.path, "it exists already"));
             }
@@ -47,21 +48,23 @@ impl Content {
                 return Err(StoreError::NotFound { document: write.path.to_string() });
             }
             (Some(Precondition::UpdatedAt(time)), old)
-                if old.and_then(|old| old.update_time) != Some(time) =>
+                if old.and_then(|old| old.update_time) != Some(*time) =>
             {
                 return Err(conflict(&write.path, "it was changed at another time"));
             }
             _ => {}
         }
-        let WriteKind::Set { mut fields, mask } = write.kind else { return Ok(None) };
+        let WriteKind::Set { mask, .. } = &write.kind else { return Ok(None) };
+        let mut fields = prepared.fields.into_owned();
         fields.values_mut().for_each(as_kept);
         let changed_here = mask.is_some() || !write.transforms.is_empty();
         if let Some(mask) = mask {
-            fields = merged(old.map(|old| old.fields.clone()).unwrap_or_default(), &fields, &mask);
+            fields = merged(old.map(|old| old.fields.clone()).unwrap_or_default(), &fields, mask);
         }
-        for mut transform in write.transforms {
-            operands(&mut transform.kind).iter_mut().for_each(as_kept);
-            let value = transformed(transform.kind, value_at(&fields, &transform.path), now);
+        for transform in &write.transforms {
+            let mut kind = transform.kind.clone();
+            operands(&mut kind).iter_mut().for_each(as_kept);
+            let value = transformed(kind, value_at(&fields, &transform.path), now);
             set_at(&mut fields, &transform.path, value);
         }
         if changed_here {
@@ -74,7 +77,7 @@ impl Content {
             Some(old) => (old.create_time, Some(now)),
             None => (Some(now), Some(now)),
         };
-        Ok(Some(Document { path: write.path, fields, create_time, update_time }))
+        Ok(Some(Document { path: write.path.clone(), fields, create_time, update_time }))
     }
 
     /// The time of the next commit: now, and later than every commit before.

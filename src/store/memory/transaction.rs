@@ -161,7 +161,7 @@ impl Content {
     pub(super) fn commit_within(
         &mut self,
         transaction: &Transaction,
-        writes: Vec<Write>,
+        writes: &[Write],
     ) -> Result<Commit, StoreError> {
         let writes = prepare(writes)?;
         let (_, running) = self.transactions.take(transaction)?;

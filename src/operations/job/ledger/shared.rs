@@ -111,7 +111,7 @@ impl Shared {
             let fields = self.fields(&part, "", 0, 0)?;
             writes.push(absent(Write::set(self.path(index)?, fields)));
         }
-        let committed = self.store.commit(writes).await;
+        let committed = self.store.commit(&writes).await;
         match committed {
             Ok(_) => Ok(()),
             // Another task was faster, or this one whose answer was lost.
@@ -236,7 +236,7 @@ impl Shared {
         if let Some(recorded) = record.recorded {
             write = write.with_precondition(Precondition::UpdatedAt(recorded));
         }
-        let (recorded, failed) = match self.store.commit(vec![write]).await {
+        let (recorded, failed) = match self.store.commit(&[write]).await {
             Ok(commit) => (commit.update_times.first().copied().flatten(), None),
             // Somebody else has it: the record tells who.
             Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => (None, None),
@@ -274,7 +274,7 @@ impl Shared {
             if let Some(recorded) = held.recorded {
                 write = write.with_precondition(Precondition::UpdatedAt(recorded));
             }
-            match self.store.commit(vec![write]).await {
+            match self.store.commit(&[write]).await {
                 Ok(commit) => {
                     held.recorded = commit.update_times.first().copied().flatten();
                     self.note(held, owner).await;
@@ -310,8 +310,9 @@ impl Shared {
 
     pub(super) async fn forget(&self) -> Result<(), CheckpointError> {
         let parts = self.documents().await?.into_iter().map(|document| document.path);
-        let writes = std::iter::once(self.record.clone()).chain(parts).map(Write::delete).collect();
-        self.store.commit(writes).await.map(drop).map_err(|error| self.failed(error))?;
+        let writes = std::iter::once(self.record.clone()).chain(parts).map(Write::delete);
+        let writes: Vec<_> = writes.collect();
+        self.store.commit(&writes).await.map(drop).map_err(|error| self.failed(error))?;
         *self.known.lock().await = Known::default();
         Ok(())
     }
