@@ -89,8 +89,9 @@ impl FieldMask {
             [name] => Some(name.as_str()),
             _ => None,
         });
-        let whole: HashSet<&str> = whole.collect();
-        if fields.keys().all(|name| whole.contains(name.as_str())) {
+        let mut whole: Vec<&str> = whole.collect();
+        whole.sort_unstable();
+        if fields.keys().all(|name| whole.binary_search(&name.as_str()).is_ok()) {
             return Cow::Borrowed(fields);
         }
         Cow::Owned(self.project(fields))
