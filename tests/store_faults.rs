@@ -100,11 +100,34 @@ async fn retries_end_with_the_deadline() {
     assert!((2..5).contains(&fake.requests()), "{}", fake.requests());
 }
 
+/// Some fields of a map, with a precondition and a transform.
+fn part(path: &str) -> Write {
+    use fireseal::store::{FieldMask, Transform, TransformKind, Value, ValueType};
+    use firestore::gcloud_sdk::google::firestore::v1::MapValue;
+    let value = |value| Value { value_type: Some(value) };
+    let number = |number| value(ValueType::IntegerValue(number));
+    let map = [("kept", number(1)), ("left", number(2))].map(|(name, value)| (name.to_owned(), value));
+    let map = value(ValueType::MapValue(MapValue { fields: map.into() }));
+    let fields = Fields::from([("map".to_owned(), map), ("whole".to_owned(), number(3))]);
+    let mask =
+        [&["map", "kept"][..], &["whole"]].map(|path| path.iter().map(|name| (*name).to_owned()).collect());
+    let time = Transform { path: vec!["at".to_owned()], kind: TransformKind::ServerTime };
+    Write::merge(doc(path), fields, FieldMask::new(mask.into()))
+        .with_precondition(Precondition::Exists(true))
+        .with_transforms(vec![time])
+}
+
 #[tokio::test]
 async fn commits_are_sent_again_only_after_an_abort() {
     let fake = Fake::new([fail(Code::Aborted), fail(Code::Aborted), committed(1)]).await;
-    fake.store.commit(&[set("c/a", None)]).await.unwrap();
-    assert_eq!(fake.requests(), 3);
+    fake.store.commit(&[part("c/a")]).await.unwrap();
+    let asked: Vec<CommitRequest> = {
+        let asked = fake.asked.lock().unwrap();
+        asked.iter().map(|asked| CommitRequest::decode(asked.message.clone()).unwrap()).collect()
+    };
+    assert_eq!(asked.len(), 3);
+    assert!(asked[0].writes[0].update_mask.is_some() && asked[0].writes[0].update_transforms.len() == 1);
+    assert!(asked[1..].iter().all(|again| *again == asked[0]), "the same each time");
     let fake = Fake::new(vec![fail(Code::Aborted); 6]).await;
     let error = fake.store.commit(&[set("c/a", None)]).await.unwrap_err();
     // Not one after which the writes may have been applied.

@@ -7,8 +7,8 @@ mod promise;
 
 use std::sync::Arc;
 
-use fireseal::store::{Precondition, Store, Value, ValueType, Write};
-use fireseal::{Error, Repository};
+use fireseal::store::{Fields, Precondition, Store, Value, ValueType, Write};
+use fireseal::{Batch, Error, Repository};
 use futures::future::join_all;
 
 #[path = "support/customer.rs"]
@@ -28,6 +28,7 @@ on_both_stores!(
     a_value_is_free_again_once_it_is_given_up,
     a_document_keeps_its_own_value,
     a_forged_reservation_is_refused,
+    a_copied_entry_releases_its_reservation_once,
     while_the_index_key_is_rotated_both_are_reserved,
     collections_and_scopes_do_not_share_values,
 );
@@ -139,6 +140,34 @@ async fn a_document_keeps_its_own_value(store: DynStore) {
     store.commit(&[Write::delete(customer::path("customers/ada"))]).await.unwrap();
     customers.create(&ada).await.unwrap();
     assert_eq!(reservations(&store).await, before);
+}
+
+async fn a_copied_entry_releases_its_reservation_once(store: DynStore) {
+    let (customers, ada) = (customers(&store), customer::path("customers/ada"));
+    let forged = async || {
+        customers.create(&customer("ada", "ada@example.com")).await.unwrap();
+        let mut fields = stored(&store, ada.as_str()).await.unwrap().fields;
+        let idx = map(map(&mut fields, "_seal"), "idx");
+        let email = idx["email"].clone();
+        idx.insert("other".to_owned(), email);
+        store.commit(&[Write::set(ada.clone(), fields)]).await.unwrap();
+    };
+    forged().await;
+    customers.delete("ada").await.unwrap();
+    assert!(reservations(&store).await.is_empty());
+    forged().await;
+    customers.set(&customer("ada", "augusta@example.com")).await.unwrap();
+    let batch = Batch::new(&store);
+    batch.on(&customers).delete("ada").await.unwrap();
+    assert_eq!(batch.finish().await.unwrap().applied, 1);
+    assert!(reservations(&store).await.is_empty());
+}
+
+fn map<'a>(fields: &'a mut Fields, name: &str) -> &'a mut Fields {
+    match &mut fields.get_mut(name).unwrap().value_type {
+        Some(ValueType::MapValue(map)) => &mut map.fields,
+        other => panic!("{other:?}"),
+    }
 }
 
 async fn a_forged_reservation_is_refused(store: DynStore) {

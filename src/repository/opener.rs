@@ -41,7 +41,10 @@ impl Opener {
         let found = self.find(sealed.iter_mut().flatten().flat_map(keys_of::<T>).collect()).await?;
         let seals = self.find_seals::<T>(sealed.iter().flatten()).await?;
         let opener = self.clone();
-        parallel::try_map(sealed, move |stored| {
+        let weigh = |stored: &Option<Stored<T::Sealed>>| {
+            stored.as_ref().map_or(0, |stored| stored.document().fields.values().map(sealed_bytes).sum())
+        };
+        parallel::try_map(sealed, weigh, move |stored| {
             let Some(stored) = stored else { return Ok(None) };
             opener.verify::<T, _>(&stored, &seals)?;
             opener.open_verified::<T>(stored, &found).map(Some)
@@ -227,6 +230,16 @@ pub(super) fn keys_in(fields: &Fields, scope: &Scope) -> Vec<(Scope, KeyId)> {
     let mut ids = Vec::new();
     fields.values().for_each(|value| envelopes(value, &mut ids));
     ids.into_iter().map(|id| (scope.clone(), id)).collect()
+}
+
+/// How many bytes of sealed values there may be.
+fn sealed_bytes(value: &Value) -> usize {
+    match &value.value_type {
+        Some(ValueType::BytesValue(bytes)) => bytes.len(),
+        Some(ValueType::MapValue(map)) => map.fields.values().map(sealed_bytes).sum(),
+        Some(ValueType::ArrayValue(array)) => array.values.iter().map(sealed_bytes).sum(),
+        _ => 0,
+    }
 }
 
 fn envelopes(value: &Value, ids: &mut Vec<KeyId>) {

@@ -93,7 +93,10 @@ pub(super) async fn reconcile(
             }
         }
     }
-    for token in before.values().flatten().filter(|token| !wanted.contains(token)) {
+    // Each once: whoever writes the database may have copied a token to another entry.
+    let released: BTreeSet<&[u8; 32]> =
+        before.values().flatten().filter(|token| !wanted.contains(token)).collect();
+    for token in released {
         let Some((path, Some(reservation))) = found.get(token) else { continue };
         if is_ours(reservation, token, ring, owner) {
             let unchanged =

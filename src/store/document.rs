@@ -83,7 +83,7 @@ impl FieldMask {
         projected
     }
 
-    /// The same; what is meant as it is is not copied.
+    /// The same; nothing is copied where whole fields are named, and all of them.
     fn meant<'a>(&self, fields: &'a Fields) -> Cow<'a, Fields> {
         let whole = self.paths.iter().filter_map(|path| match path.as_slice() {
             [name] => Some(name.as_str()),

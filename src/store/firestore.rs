@@ -27,7 +27,7 @@ use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 use tracing::{Instrument, debug, debug_span};
 
-use super::document::prepare;
+use super::document::{Prepared, prepare};
 use super::limits::MAX_REQUEST_BYTES;
 use super::{
     Aggregation, Commit, Document, Explanation, FieldMask, From, ListPage, ListRequest, ListenEvent, Query,
@@ -281,13 +281,13 @@ impl FirestoreStore {
         if writes.is_empty() && within.is_none() {
             return Ok(Commit { commit_time: None, update_times: Vec::new() });
         }
-        let message = || CommitRequest {
+        let message = |prepared: Vec<Prepared<'_>>| CommitRequest {
             database: self.db.get_database_path().clone(),
-            writes: prepared.iter().map(|prepared| self.names.write(prepared)).collect(),
+            writes: prepared.into_iter().map(|prepared| self.names.write(prepared)).collect(),
             transaction: within.map(|within| within.0.clone()).unwrap_or_default(),
             ..Default::default()
         };
-        let first = message();
+        let first = message(prepared);
         let size = first.encoded_len();
         if size > MAX_REQUEST_BYTES {
             let reason = format!(
@@ -296,12 +296,13 @@ impl FirestoreStore {
             return Err(StoreError::Refused { reason });
         }
         let mut first = Some(first);
+        let again = || message(prepare(writes).expect("the same writes as before"));
         // A transaction that was aborted is over: its reads have to be done again too.
-        let again = if within.is_some() { |_: &_| false } else { commit_may_succeed };
+        let may_succeed = if within.is_some() { |_: &_| false } else { commit_may_succeed };
         let CommitResponse { write_results, commit_time } = self
             .attempts(
-                || first.take().unwrap_or_else(message),
-                again,
+                || first.take().unwrap_or_else(again),
+                may_succeed,
                 |mut client, request| async move { Ok(client.commit(request).await?.into_inner()) },
             )
             .await

@@ -47,11 +47,11 @@ impl Names {
         })
     }
 
-    pub(super) fn write(&self, Prepared { write, fields }: &Prepared<'_>) -> WireWrite {
+    pub(super) fn write(&self, Prepared { write, fields }: Prepared<'_>) -> WireWrite {
         let name = self.full(&write.path);
         let (operation, update_mask) = match &write.kind {
             WriteKind::Set { mask, .. } => {
-                let fields = fields.clone().into_owned();
+                let fields = fields.into_owned();
                 let document = WireDocument { name, fields, create_time: None, update_time: None };
                 let mask = mask.as_ref().map(|mask| DocumentMask { field_paths: mask.encode() });
                 (Operation::Update(document), mask)
