@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use fireseal::store::{
-    Commit, Document, FieldMask, Fields, ListPage, ListRequest, MemoryStore, Store, StoreError, Value,
+    Commit, Document, FieldMask, Fields, ListPage, ListRequest, MemoryStore, Store, StoreError, Time, Value,
     ValueType, Write,
 };
 use fireseal::{DataKey, DocumentPath, Error, KeyRing, Repository, Sealable, SealedRepository};
+use firestore::FirestoreTimestamp;
 use firestore::gcloud_sdk::google::firestore::v1::MapValue;
 
 #[derive(Sealable, PartialEq)]
@@ -156,6 +157,49 @@ async fn reserved_names_in_a_document_change_nothing() {
     assert_eq!(customers.get("ada").await.unwrap(), Some(customer("ada")));
     customers.modify("ada", |ada| ada.name = "Countess".to_owned()).await.unwrap();
     assert_eq!(customers.get("ada").await.unwrap().unwrap().name, "Countess");
+}
+
+#[tokio::test]
+async fn what_the_document_says_of_itself_is_not_forged() {
+    #[derive(Sealable)]
+    #[sealable(collection = "customers", debug)]
+    struct Told {
+        #[sealable(id)]
+        #[serde(alias = "_firestore_id")]
+        id: String,
+        #[sensitive]
+        ssn: String,
+        #[serde(rename = "_firestore_full_id", skip_serializing)]
+        at: Option<String>,
+        #[serde(alias = "_firestore_updated", alias = "_firestore_created", skip_serializing)]
+        changed: Option<FirestoreTimestamp>,
+    }
+    let store = MemoryStore::new();
+    let customers = Repository::<Told>::new(store.clone(), keys());
+    let ada = Told { id: "ada".to_owned(), ssn: "ssn".to_owned(), at: None, changed: None };
+    customers.create(&ada).await.unwrap();
+    let mut fields = store.documents().remove(0).fields;
+    let long_ago = Value { value_type: Some(ValueType::TimestampValue(Time { seconds: 1, nanos: 0 })) };
+    for (name, forged) in [
+        ("_firestore_id", text("forged")),
+        ("_firestore_full_id", text("forged")),
+        ("_firestore_created", long_ago.clone()),
+        ("_firestore_updated", long_ago),
+    ] {
+        fields.insert(name.to_owned(), forged);
+    }
+    put(&store, fields.clone()).await;
+    let read = customers.get_stored("ada").await.unwrap().unwrap();
+    assert_eq!((read.id.as_str(), read.at.as_deref()), ("ada", Some("customers/ada")));
+    let changed = read.changed.as_ref().unwrap().0.as_second();
+    assert_eq!(Some(changed), read.update_time().map(|time| time.seconds));
+
+    // Without a stored id, the document's own stands for it; a stored time of the type's own name counts.
+    fields.remove("id");
+    fields.insert("changed".to_owned(), Value { value_type: Some(ValueType::NullValue(0)) });
+    put(&store, fields).await;
+    let read = customers.get("ada").await.unwrap().unwrap();
+    assert_eq!((read.id.as_str(), read.ssn.as_str(), read.changed), ("ada", "ssn", None));
 }
 
 #[tokio::test]
